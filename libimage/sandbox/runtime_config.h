@@ -1,0 +1,84 @@
+/// The runtime specification's config.json as values: what a step is. One model, executed by the
+/// built-in runner and (in time) written for any OCI runtime. Names are the specification's
+/// (runtime-spec v1.0.2, config.md, config-linux.md).
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace lade::sandbox {
+
+struct User {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> additional_gids = {};
+  std::uint32_t umask = 022;
+};
+
+struct Rlimit {
+  std::string type;  ///< "RLIMIT_NOFILE"
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+
+struct Process {
+  std::vector<std::string> args = {};  ///< args[0] is looked up in env's PATH inside the root
+  std::vector<std::string> env = {};   ///< exactly these; nothing of the caller's environment leaks
+  std::string cwd = "/";
+  User user = {};
+  std::set<std::string> capabilities = {};  ///< "CAP_CHOWN": bounding set; effective and permitted
+                                            ///< too for uid 0; inheritable and ambient stay empty
+  bool no_new_privileges = false;
+  std::vector<Rlimit> rlimits = {};
+};
+
+struct Mount {
+  std::string destination;  ///< absolute, resolved inside the root
+  std::string type;         ///< "bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue"
+  std::string source;  ///< bind: a path of the host, resolved by the caller's rights; or "fd:N", an
+                       ///< open descriptor
+  std::vector<std::string> options =
+      {};  ///< "ro", "nosuid", "nodev", "noexec", "mode=755", ...; an unknown one is refused
+};
+
+/// An overlay that the runner mounts as the root: the directories exist already.
+struct OverlayRoot {
+  std::vector<std::string> lower;  ///< topmost first, at most 500
+  std::string upper;
+  std::string work;
+};
+
+struct Root {
+  std::string path = {};  ///< a directory used as it is, or
+  std::optional<OverlayRoot> overlay =
+      {};  ///< these, mounted inside the step's own mount namespace
+  bool readonly = false;
+};
+
+enum class Namespace { pid, mount, ipc, uts, network, cgroup, user };
+
+struct SeccompProfile {
+  bool enabled = true;         ///< false: unconfined
+  std::string json_file = {};  ///< a profile in the containers' format; "": the built-in default
+};
+
+struct RuntimeConfig {
+  Process process = {};
+  Root root = {};
+  std::string hostname = "lade";
+  std::vector<Mount> mounts = {};
+  std::set<Namespace> namespaces = {
+      Namespace::pid, Namespace::mount,  Namespace::ipc,
+      Namespace::uts, Namespace::cgroup, Namespace::network};  ///< without `network`: the host's
+  std::vector<std::string> masked_paths = {};
+  std::vector<std::string> readonly_paths = {};
+  SeccompProfile seccomp = {};
+};
+
+/// The defaults that containers expect: the mounts of the specification's "Default Filesystems",
+/// masked and read-only paths, the field's 11 capabilities.
+RuntimeConfig default_config();
+
+}  // namespace lade::sandbox

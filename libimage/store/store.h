@@ -1,0 +1,203 @@
+/// The interfaces of a content store: what a registry, a layout, an archive and a directory have in
+/// common.
+///
+/// Two virtuals to read and four to write; documents, configs and layers are all nodes of a graph
+/// of descriptors. Content read is always verified (size and digest) before anyone sees its end;
+/// content written appears whole or not at all.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libimage/base/progress.h"
+#include "libimage/io/stream.h"
+#include "libimage/name/image_name.h"
+#include "libimage/name/reference.h"
+#include "libimage/oci/document.h"
+
+namespace lade {
+
+/// Where a Reader's blobs live, for mounting them from there.
+struct Origin {
+  std::string registry;
+  std::string repository;
+  bool operator==(const Origin&) const = default;
+};
+
+/// Reads one repository (or layout, archive, directory). Thread-safe: several blobs may be open at
+/// once.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+
+  /// The manifest or index that `reference` points to; nullopt if there is none of that name. Where
+  /// the transport's own name picks the image (dir:, archives with one image), an empty Tag asks
+  /// for that one.
+  virtual std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) = 0;
+
+  /// The content of `blob` (a layer, config or document), verified: read it to its end. Absent
+  /// content throws Error{not_found}. If `blob.data` is set it is served from there.
+  std::unique_ptr<Source> open(const oci::Descriptor& blob);
+
+  /// A document of at most kMaxManifestBytes, verified and parsed.
+  oci::Document document(const oci::Descriptor& descriptor);
+
+  virtual std::optional<Origin> origin() const { return std::nullopt; }
+
+  /// Descriptors of what names `subject` as its subject; nullopt if the store cannot tell.
+  virtual std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) {
+    (void)subject;
+    return std::nullopt;
+  }
+
+  /// Names that resolve() would answer: tags of a repository, reference names of a layout. nullopt:
+  /// cannot tell.
+  virtual std::optional<std::vector<std::string>> tags() { return std::nullopt; }
+
+  /// A file that holds exactly the stored bytes of `blob`, for kernel-side copies; nullptr where
+  /// there is none. The caller verifies what it copied.
+  virtual std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) {
+    (void)blob;
+    return nullptr;
+  }
+
+ protected:
+  /// Raw bytes, unverified.
+  virtual std::unique_ptr<Source> do_open(const oci::Descriptor& blob) = 0;
+};
+
+/// What is known of a blob before it is written.
+struct BlobHint {
+  /// Digest and size, where known (a plain copy). The writer may then name the blob at once, and
+  /// commit() fails with digest_mismatch or size_mismatch if the bytes differ.
+  std::optional<oci::Descriptor> expected = {};
+  /// True if the bytes come from a verified source (Reader::open of `expected`), so that hashing
+  /// again is a waste.
+  bool verified_by_source = false;
+};
+
+/// One blob in the making. finish() then commit(); destroyed uncommitted it leaves no trace.
+class BlobWriter : public Sink {
+ public:
+  /// Publishes the blob and returns its descriptor: `media_type`, the digest (sha256 unless
+  /// expected otherwise) and size of what was written. Calls finish() if the caller did not.
+  virtual oci::Descriptor commit(oci::MediaType media_type) = 0;
+};
+
+/// Writes one repository. Thread-safe: several blobs may be in the making at once.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+
+  /// True if the store already holds the blob or document, so that it need not be written.
+  virtual bool contains(const oci::Descriptor& blob) = 0;
+
+  virtual std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) = 0;
+
+  /// Stores a manifest or index; what it points to is stored already. `descriptor` has the digest
+  /// and size of `raw`.
+  virtual void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) = 0;
+
+  /// Names a stored document. An empty Tag means the transport's own name, or none at all.
+  virtual void tag(const Tag& tag, const oci::Descriptor& descriptor) = 0;
+
+  /// Takes the blob from another repository of the same registry without moving it; false: write it
+  /// instead.
+  virtual bool try_mount(const oci::Descriptor& blob, const Origin& from) {
+    (void)blob;
+    (void)from;
+    return false;
+  }
+
+  /// Stores `blob` by a kernel-side copy of `file` (from Reader::file_of), verified before it is
+  /// published; false: not possible here, write it instead.
+  virtual bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) {
+    (void)blob;
+    (void)file;
+    return false;
+  }
+
+  /// Publishes what was written where the store is one file (archives); must be called last.
+  virtual void finish() {}
+
+  /// What documents and layers this store can hold.
+  struct Accepts {
+    bool oci = true;
+    bool docker = true;
+    bool indexes = true;            ///< several images as one
+    bool compressed_layers = true;  ///< false: docker-archive, which holds plain tars
+    bool uncompressed_layers =
+        true;  ///< true; a copy still compresses for registries and layouts by default
+    /// The codec that layers without compression are given by default: "gzip" for registries and
+    /// layouts, "" to keep.
+    std::string default_layer_codec = {};
+  };
+  virtual Accepts accepts() const { return {}; }
+};
+
+/// Credentials for one registry; empty username and token: anonymous.
+struct Credentials {
+  std::string username = {};
+  std::string password = {};        ///< printed nowhere; see Secret for long-lived ones
+  std::string identity_token = {};  ///< OAuth2 refresh token
+};
+
+/// What all transports of one command share. Made once by the tool.
+struct SessionOptions {
+  enum class TlsVerify { by_config, yes, no };
+  /// Asked for each registry and repository ("host[:port]", "repo/name").
+  std::function<std::optional<Credentials>(const std::string& registry,
+                                           const std::string& repository)>
+      credentials = {};
+  TlsVerify tls_verify = TlsVerify::by_config;  ///< `no`: TLS without verification, then plain http
+  std::string cert_dir = {};
+  std::string user_agent = "lade";
+  std::string temp_root = "/var/tmp";
+  std::stop_token stop = {};
+  ProgressObserver* observer = nullptr;  ///< for warnings; may be null
+};
+
+class HttpClient;  // libimage/http/http_client.h
+
+/// Shared state of one command's transports: HTTP client (made at the first network use), options.
+class Session {
+ public:
+  explicit Session(SessionOptions options);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  [[nodiscard]] const SessionOptions& options() const noexcept { return options_; }
+
+  /// State that a transport keeps for the whole command under its own type: made by `make` at the
+  /// first call. Thread-safe. T must be the same for the same `key`.
+  template <typename T>
+  std::shared_ptr<T> shared(const std::string& key,
+                            const std::function<std::shared_ptr<T>()>& make) {
+    return std::static_pointer_cast<T>(
+        shared_untyped(key, [&] { return std::static_pointer_cast<void>(make()); }));
+  }
+
+ private:
+  std::shared_ptr<void> shared_untyped(const std::string& key,
+                                       const std::function<std::shared_ptr<void>()>& make);
+  struct State;
+  SessionOptions options_;
+  std::unique_ptr<State> state_;
+};
+
+/// One way to name and reach images. The table of all is libimage/transports/transports.h.
+struct Transport {
+  std::string_view name;    ///< "oci"
+  std::string_view syntax;  ///< "oci:DIR[:REF]", for help
+  std::unique_ptr<Reader> (*reader)(const ImageName&, Session&);
+  std::unique_ptr<Writer> (*writer)(const ImageName&, Session&);
+  /// The tag or digest inside `name`; an empty Tag where the name has none (the transport then
+  /// picks the only one, or "latest" for docker).
+  TagOrDigest (*reference)(const ImageName&);
+};
+
+}  // namespace lade
