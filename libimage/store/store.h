@@ -135,6 +135,9 @@ class Writer {
     /// The codec that layers without compression are given by default: "gzip" for registries and
     /// layouts, "" to keep.
     std::string default_layer_codec = {};
+    /// True: a document that contains() answers for has all its blobs too (registries), so none
+    /// need be asked for.
+    bool documents_imply_blobs = false;
   };
   virtual Accepts accepts() const { return {}; }
 };
