@@ -9,6 +9,7 @@
 #include "libimage/base/progress.h"
 #include "libimage/compress/codec.h"
 #include "libimage/store/store.h"
+#include "libimage/task/retry.h"
 
 namespace lade {
 
@@ -26,7 +27,8 @@ struct CopyOptions {
   CompressOptions compress = {};
   bool force_recompress = false;  ///< also where the codec is right already
   bool preserve_digests = false;  ///< Error where that cannot hold
-  unsigned jobs = 6;
+  unsigned jobs = 6;              ///< blobs at once
+  RetryPolicy retry = {.attempts = 3};
   std::string temp_root = "/var/tmp";
 };
 
@@ -42,8 +44,8 @@ struct PlannedBlob {
 /// A plan: documents in the order in which they must be stored (children first), blobs once each.
 struct CopyPlan {
   oci::Descriptor root;
-  std::vector<oci::Document> documents;
-  std::vector<PlannedBlob> blobs;
+  std::vector<oci::Document> documents = {};
+  std::vector<PlannedBlob> blobs = {};
   std::optional<oci::Family> convert_to = {};
   bool rewrites_documents = false;  ///< digests of documents will change
 };

@@ -1,0 +1,20 @@
+/// How documents change when their blobs did: pure functions, no I/O.
+#pragma once
+#include <map>
+#include <optional>
+
+#include "libimage/oci/document.h"
+
+namespace lade {
+
+/// Digest at the source to descriptor at the destination (media type, digest, size), for what
+/// changed.
+using Replacements = std::map<Digest, oci::Descriptor>;
+
+/// `document` with every descriptor (and every annotation that names a digest) replaced, converted
+/// to `family` if set. Annotations that speak of the old bytes (seekable formats' tables of
+/// contents) are dropped with them. Returns the same bytes if nothing changes.
+oci::Document rewritten(const oci::Document& document, const Replacements& replacements,
+                        const std::optional<oci::Family>& family);
+
+}  // namespace lade
