@@ -231,6 +231,8 @@ std::optional<struct stat> stat_entry(const DirFd& dir, const std::string& name)
   throw_errno(cat("stat ", quoted(name)));
 }
 
+std::vector<std::string> list_names(const DirFd& dir) { return names_in(dir.get()); }
+
 void remove_tree(const DirFd& dir, const std::string& name) {
   if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;
   if (errno != EISDIR && errno != EPERM) throw_errno(cat("remove ", quoted(name)));

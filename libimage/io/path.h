@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -57,6 +58,9 @@ UniqueFd open_entry(const DirFd& dir, const std::string& name, int flags, mode_t
 
 /// lstat of `name` in `dir`; nullopt if there is none; throws on other errors.
 std::optional<struct stat> stat_entry(const DirFd& dir, const std::string& name);
+
+/// Names of the entries of `dir`, without "." and "..", in no order.
+std::vector<std::string> list_names(const DirFd& dir);
 
 /// Removes `name` in `dir` with all below it, never following a link or leaving the file system
 /// that holds it. Absent is no error. Directories without write permission are made writable first.

@@ -1,9 +1,13 @@
 #pragma once
+#include <cstddef>
+#include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "libimage/oci/document.h"
 #include "libimage/store/store.h"
 
 namespace lade {
@@ -12,27 +16,40 @@ struct LayoutOptions {
   bool create = false;  ///< make the directory, oci-layout, index.json and blobs/ where missing
   std::string codec_default = "gzip";
   std::string shared_blob_dir = {};  ///< replaces DIR/blobs
+  bool accepts_docker = true;        ///< what accepts() says; any document can be stored
+  /// Files in the making get a name in blobs/<alg>/.lade-tmp, as they do by themselves on file
+  /// systems that have no unnamed files; for tests.
+  bool named_temporaries = false;
 };
 
 /// An OCI image layout in a directory (image-spec v1.1.1, image-layout.md): what the oci: transport
-/// and the local store are made of. A blob appears whole, by rename, or not at all; index.json is
-/// replaced under a lock (flock on
-/// ".lade.lock" in the directory) held for that moment, so that many processes may write at once.
-/// Blobs that are links or no regular files are refused (a layout from outside is untrusted).
+/// and the local store are made of. A blob appears whole, by link or rename, or not at all;
+/// index.json is replaced under a lock (flock on the directory; on a file ".lade.lock" where
+/// directories cannot be locked) held for that moment, so that many processes may write at once.
+/// Blobs that are links or no regular files are refused (a layout from outside is untrusted), and
+/// so are `blobs` and its subdirectories if they are links.
+///
+/// Thread-safe. index.json is read anew by each call, so that other processes' changes are seen.
 class LayoutStore : public Reader, public Writer {
  public:
+  /// Throws Error{not_found} if there is no such directory (and `create` is not set),
+  /// Error{invalid_content} if it is no layout; with `create`, Error{already_exists} if it is a
+  /// directory with other content.
   LayoutStore(const std::string& directory, LayoutOptions options);
   ~LayoutStore() override;
 
-  // Reader
+  /// For an empty Tag the only image; several are Error{invalid_argument} with their names. For a
+  /// digest also manifests and indexes that index.json does not list.
   std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override;
   std::optional<std::vector<std::string>> tags() override;
+  /// Found by reading every document that index.json reaches.
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
   std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) override;
-  // Writer
   bool contains(const oci::Descriptor& blob) override;
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override;
+  /// A name in use moves to `descriptor`; its old entry stays, unnamed. An empty Tag makes an
+  /// unnamed entry, unless there is an entry of that digest.
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
   bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) override;
   Accepts accepts() const override;
@@ -55,6 +72,7 @@ class LayoutStore : public Reader, public Writer {
 
  private:
   struct State;
+  std::optional<oci::Descriptor> unlisted_document(const Digest& digest);
   std::unique_ptr<State> state_;
 };
 

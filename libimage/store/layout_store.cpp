@@ -1,0 +1,400 @@
+#include "libimage/store/layout_store.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/digest/hasher.h"
+#include "libimage/io/file_lock.h"
+#include "libimage/io/path.h"
+#include "libimage/oci/layout.h"
+#include "libimage/store/blob_file.h"
+
+namespace lade {
+namespace {
+
+constexpr const char* kBlobsDir = "blobs";
+constexpr const char* kLockFile = ".lade.lock";
+// Room for small annotations of others; the marker itself has 30 bytes.
+constexpr std::uint64_t kMaxMarkerBytes = std::uint64_t{64} * 1024;
+
+std::string ref_name(const oci::Descriptor& entry) {
+  return entry.annotation(std::string(oci::kRefNameAnnotation));
+}
+
+void set_ref_name(oci::Descriptor& entry, const std::string& name) {
+  if (!entry.annotations) entry.annotations.emplace();
+  entry.annotations->insert_or_assign(std::string(oci::kRefNameAnnotation), name);
+}
+
+void drop_ref_name(oci::Descriptor& entry) {
+  if (!entry.annotations) return;
+  entry.annotations->erase(std::string(oci::kRefNameAnnotation));
+  if (entry.annotations->empty()) entry.annotations.reset();
+}
+
+std::string blob_name(const Digest& digest) { return std::string(digest.encoded()); }
+
+/// Held while index.json is read, changed and replaced.
+class LayoutLock {
+ public:
+  explicit LayoutLock(const DirFd& dir)
+      : fd_(::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (!fd_) throw_errno("open directory");
+    int result = 0;
+    do {
+      result = ::flock(fd_.get(), LOCK_EX);
+    } while (result != 0 && errno == EINTR);
+    // NFS cannot lock what is not open for writing, so never a directory.
+    if (result != 0) file_.emplace(dir, kLockFile, FileLock::Mode::exclusive);
+  }
+
+ private:
+  UniqueFd fd_;
+  std::optional<FileLock> file_;
+};
+
+/// Replaces `name`; the caller holds the layout's lock, so that the temporary name is free or a
+/// dead process's.
+void replace_file(const DirFd& dir, std::string_view name, std::string_view text) {
+  const std::string target(name);
+  const std::string temporary = cat(".", name, ".lade");
+  ::unlinkat(dir.get(), temporary.c_str(), 0);
+  const UniqueFd fd = open_entry(dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  FdSink(fd.get(), quoted(temporary)).write(bytes_of(text));
+  if (::renameat(dir.get(), temporary.c_str(), dir.get(), target.c_str()) != 0) {
+    throw_errno(cat("replace ", quoted(name)));
+  }
+}
+
+bool is_ours_in_the_making(const std::string& name) {
+  return name == kLockFile || (name.starts_with(".") && name.ends_with(".lade"));
+}
+
+std::string empty_index() {
+  oci::Index index;
+  index.media_type = oci::MediaType(oci::kImageIndex);
+  return oci::serialise(index);
+}
+
+/// The error of an empty Tag where there is a choice, with the names to choose from.
+Error choose_one(const std::string& path, const std::vector<oci::Descriptor>& entries) {
+  constexpr std::size_t kShown = 10;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(entries.size(), kShown); ++i) {
+    const std::string name = ref_name(entries[i]);
+    names += cat(i == 0 ? "" : ", ", name.empty() ? cat("@", i) : printable(name));
+  }
+  if (entries.size() > kShown) names += cat(" and ", entries.size() - kShown, " more");
+  return Error(Errc::invalid_argument,
+               cat("more than one image in ", quoted(path), ", choose one: ", names));
+}
+
+}  // namespace
+
+struct LayoutStore::State {
+  std::string path;
+  LayoutOptions options;
+  DirFd dir;
+  DirFd blobs;
+
+  State(const std::string& directory, LayoutOptions given);
+
+  void create();
+  void open_blobs();
+  [[nodiscard]] std::optional<DirFd> algorithm_dir(const Digest& digest, bool make) const;
+  [[nodiscard]] DirFd writable_dir(const Digest& digest);
+  [[nodiscard]] oci::Index read_index() const;
+  [[nodiscard]] PendingFile::Kind kind() const {
+    return options.named_temporaries ? PendingFile::Kind::named : PendingFile::Kind::unnamed;
+  }
+};
+
+LayoutStore::State::State(const std::string& directory, LayoutOptions given)
+    : path(directory), options(std::move(given)) {
+  with_context(
+      [&] { return cat("open layout ", quoted(path)); },
+      [&] {
+        dir = options.create ? create_dir(path) : open_dir(path);
+        const std::optional<struct stat> marker = stat_entry(dir, std::string(oci::kLayoutFile));
+        if (!marker && !options.create) {
+          throw Error(Errc::invalid_content,
+                      "there is no oci-layout file, so this is no OCI layout");
+        }
+        if (options.create) create();
+        oci::check_layout_marker(read_file_at(dir, std::string(oci::kLayoutFile), kMaxMarkerBytes));
+        open_blobs();
+      });
+}
+
+void LayoutStore::State::create() {
+  const std::string marker(oci::kLayoutFile);
+  const std::string index(oci::kIndexFile);
+  if (stat_entry(dir, marker) && stat_entry(dir, index) &&
+      (!options.shared_blob_dir.empty() || stat_entry(dir, kBlobsDir))) {
+    return;
+  }
+  const LayoutLock lock(dir);
+  if (!stat_entry(dir, marker)) {
+    const std::vector<std::string> names = list_names(dir);
+    if (!std::all_of(names.begin(), names.end(), is_ours_in_the_making)) {
+      throw Error(Errc::already_exists,
+                  "the directory has other content and no oci-layout file; it is left alone");
+    }
+    replace_file(dir, oci::kLayoutFile, oci::layout_marker());
+  }
+  if (options.shared_blob_dir.empty() && ::mkdirat(dir.get(), kBlobsDir, 0755) != 0 &&
+      errno != EEXIST) {
+    throw_errno("create blobs directory");
+  }
+  // Last: a layout is complete when it has its index.
+  if (!stat_entry(dir, index)) replace_file(dir, oci::kIndexFile, empty_index());
+}
+
+void LayoutStore::State::open_blobs() {
+  if (!options.shared_blob_dir.empty()) {
+    blobs =
+        options.create ? create_dir(options.shared_blob_dir) : open_dir(options.shared_blob_dir);
+  } else if (stat_entry(dir, kBlobsDir)) {
+    blobs = DirFd(open_entry(dir, kBlobsDir, O_RDONLY | O_DIRECTORY));
+  }
+  if (!blobs || !options.create) return;
+  for (const char* algorithm : {"sha256", "sha512"}) {
+    const DirFd sub(UniqueFd(
+        ::openat(blobs.get(), algorithm, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+    if (sub) PendingFile::sweep(sub);
+  }
+}
+
+std::optional<DirFd> LayoutStore::State::algorithm_dir(const Digest& digest, bool make) const {
+  const std::string name(digest.algorithm());
+  if (!blobs) return std::nullopt;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    DirFd sub(UniqueFd(
+        ::openat(blobs.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+    if (sub) return sub;
+    if (errno != ENOENT) throw_errno(cat("open directory ", quoted(cat("blobs/", name))));
+    if (!make) return std::nullopt;
+    if (::mkdirat(blobs.get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
+      throw_errno(cat("create directory ", quoted(cat("blobs/", name))));
+    }
+  }
+  throw Error(Errc::io, cat("directory ", quoted(cat("blobs/", name)), " vanishes"));
+}
+
+DirFd LayoutStore::State::writable_dir(const Digest& digest) {
+  std::optional<DirFd> sub = algorithm_dir(digest, true);
+  if (!sub) {
+    throw Error(Errc::invalid_content,
+                cat("layout ", quoted(path), ": there is no blobs directory"));
+  }
+  return *std::move(sub);
+}
+
+oci::Index LayoutStore::State::read_index() const {
+  return with_context([&] { return cat("layout ", quoted(path), ": index.json"); },
+                      [&] {
+                        return oci::parse_index(read_file_at(dir, std::string(oci::kIndexFile),
+                                                             oci::kMaxManifestBytes));
+                      });
+}
+
+LayoutStore::LayoutStore(const std::string& directory, LayoutOptions options)
+    : state_(std::make_unique<State>(directory, std::move(options))) {}
+
+LayoutStore::~LayoutStore() = default;
+
+std::optional<oci::Descriptor> LayoutStore::resolve(const TagOrDigest& reference) {
+  const std::vector<oci::Descriptor> entries = this->entries();
+  if (const auto* tag = std::get_if<Tag>(&reference)) {
+    if (tag->value.empty()) {
+      if (entries.empty()) return std::nullopt;
+      const bool several = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
+        return entry.digest != entries.front().digest;
+      });
+      if (several) throw choose_one(state_->path, entries);
+      return entries.front();
+    }
+    const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
+      return ref_name(entry) == tag->value;
+    });
+    if (found == entries.end()) return std::nullopt;
+    return *found;
+  }
+  const auto& digest = std::get<Digest>(reference);
+  const auto found = std::find_if(entries.begin(), entries.end(),
+                                  [&](const auto& entry) { return entry.digest == digest; });
+  if (found != entries.end()) return *found;
+  return unlisted_document(digest);
+}
+
+std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& digest) {
+  const std::optional<DirFd> dir = state_->algorithm_dir(digest, false);
+  if (!dir || !digest.verifiable()) return std::nullopt;
+  const std::optional<struct stat> st = stat_entry(*dir, blob_name(digest));
+  if (!st || !S_ISREG(st->st_mode)) return std::nullopt;
+  oci::Descriptor descriptor{
+      .media_type = {}, .digest = digest, .size = static_cast<std::uint64_t>(st->st_size)};
+  if (descriptor.size > oci::kMaxManifestBytes) return std::nullopt;
+  const std::unique_ptr<Source> source = open(descriptor);
+  const std::string raw = read_all(*source, oci::kMaxManifestBytes, "the document");
+  try {
+    descriptor.media_type = oci::sniff_media_type(raw);
+  } catch (const Error&) {
+    return std::nullopt;  // a blob that is no document has no name to resolve
+  }
+  if (!oci::is_manifest(descriptor.media_type) && !oci::is_index(descriptor.media_type)) {
+    return std::nullopt;
+  }
+  return descriptor;
+}
+
+std::optional<std::vector<std::string>> LayoutStore::tags() {
+  std::vector<std::string> names;
+  for (const oci::Descriptor& entry : entries()) {
+    std::string name = ref_name(entry);
+    if (!name.empty()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::shared_ptr<const UniqueFd> LayoutStore::file_of(const oci::Descriptor& blob) {
+  const std::optional<DirFd> dir = state_->algorithm_dir(blob.digest, false);
+  if (!dir || !has_blob_file(*dir, blob_name(blob.digest), blob)) return nullptr;
+  return open_blob_file(*dir, blob_name(blob.digest), blob);
+}
+
+bool LayoutStore::contains(const oci::Descriptor& blob) {
+  const std::optional<DirFd> dir = state_->algorithm_dir(blob.digest, false);
+  return dir && has_blob_file(*dir, blob_name(blob.digest), blob);
+}
+
+std::unique_ptr<BlobWriter> LayoutStore::start_blob(const BlobHint& hint) {
+  static const Digest any_sha256 = sha256_of("");
+  const Digest& digest = hint.expected ? hint.expected->digest : any_sha256;
+  const DirFd dir = state_->writable_dir(digest);
+  return std::make_unique<FileBlobWriter>(dir, hint, blob_name, state_->kind());
+}
+
+void LayoutStore::put_manifest(const oci::Descriptor& descriptor, std::string_view raw) {
+  const std::unique_ptr<BlobWriter> blob = start_blob(BlobHint{.expected = descriptor});
+  blob->write(bytes_of(raw));
+  (void)blob->commit(descriptor.media_type);
+}
+
+void LayoutStore::tag(const Tag& tag, const oci::Descriptor& descriptor) {
+  if (!contains(descriptor)) {
+    throw Error(Errc::not_found, cat("name ", quoted(tag.value), " in ", quoted(state_->path), ": ",
+                                     descriptor.digest.str(), " is not stored"));
+  }
+  oci::Descriptor entry = descriptor;
+  entry.data.reset();  // the blob is here
+  drop_ref_name(entry);
+  edit_index([&](oci::Index& index) {
+    auto& entries = index.manifests;
+    const auto of_digest = [&](const oci::Descriptor& other) {
+      return other.digest == entry.digest;
+    };
+    if (tag.value.empty()) {
+      if (std::none_of(entries.begin(), entries.end(), of_digest)) entries.push_back(entry);
+      return;
+    }
+    set_ref_name(entry, tag.value);
+    for (oci::Descriptor& other : entries) {
+      if (ref_name(other) == tag.value && !of_digest(other)) drop_ref_name(other);
+    }
+    const auto reusable = std::find_if(entries.begin(), entries.end(), [&](const auto& other) {
+      return of_digest(other) && (ref_name(other).empty() || ref_name(other) == tag.value);
+    });
+    if (reusable == entries.end()) {
+      entries.push_back(entry);
+    } else {
+      *reusable = entry;
+    }
+  });
+}
+
+bool LayoutStore::try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) {
+  if (!blob.digest.verifiable()) return false;
+  return copy_blob_file(blob, file, state_->writable_dir(blob.digest), blob_name(blob.digest),
+                        state_->kind());
+}
+
+Writer::Accepts LayoutStore::accepts() const {
+  return {.docker = state_->options.accepts_docker,
+          .default_layer_codec = state_->options.codec_default};
+}
+
+std::vector<oci::Descriptor> LayoutStore::entries() { return state_->read_index().manifests; }
+
+std::optional<oci::Descriptor> LayoutStore::entry(std::size_t position) {
+  std::vector<oci::Descriptor> all = entries();
+  if (position >= all.size()) return std::nullopt;
+  return std::move(all[position]);
+}
+
+void LayoutStore::edit_index(const std::function<void(oci::Index&)>& edit) {
+  const LayoutLock lock(state_->dir);
+  oci::Index index = state_->read_index();
+  const oci::Index before = index;
+  edit(index);
+  if (index == before) return;
+  const std::string text = oci::serialise(index);
+  if (text.size() > oci::kMaxManifestBytes || index.manifests.size() > oci::kMaxDescriptors) {
+    throw Error(Errc::limit_exceeded,
+                cat("layout ", quoted(state_->path), ": index.json would have ", text.size(),
+                    " bytes and ", index.manifests.size(), " entries, more than can be read"));
+  }
+  with_context([&] { return cat("layout ", quoted(state_->path)); },
+               [&] { replace_file(state_->dir, oci::kIndexFile, text); });
+}
+
+void LayoutStore::remove_blob(const Digest& digest) {
+  const std::optional<DirFd> dir = state_->algorithm_dir(digest, false);
+  if (!dir) return;
+  if (::unlinkat(dir->get(), blob_name(digest).c_str(), 0) != 0 && errno != ENOENT) {
+    throw_errno(cat("remove blob ", digest.str()));
+  }
+}
+
+std::vector<Digest> LayoutStore::blobs() {
+  std::vector<Digest> digests;
+  if (!state_->blobs) return digests;
+  for (const std::string& algorithm : list_names(state_->blobs)) {
+    const DirFd sub(UniqueFd(::openat(state_->blobs.get(), algorithm.c_str(),
+                                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+    if (!sub) continue;
+    for (const std::string& name : list_names(sub)) {
+      if (std::optional<Digest> digest = Digest::try_parse(cat(algorithm, ":", name))) {
+        digests.push_back(*std::move(digest));
+      }
+    }
+  }
+  std::sort(digests.begin(), digests.end());
+  return digests;
+}
+
+const DirFd& LayoutStore::dir() const noexcept { return state_->dir; }
+
+const std::string& LayoutStore::path() const noexcept { return state_->path; }
+
+std::unique_ptr<Source> LayoutStore::do_open(const oci::Descriptor& blob) {
+  const std::optional<DirFd> dir = state_->algorithm_dir(blob.digest, false);
+  if (!dir) {
+    throw Error(Errc::not_found, cat("open blob ", blob.digest.str(),
+                                     ": there is none of its "
+                                     "algorithm in ",
+                                     quoted(state_->path)));
+  }
+  return std::make_unique<FileRangeSource>(open_blob_file(*dir, blob_name(blob.digest), blob), 0,
+                                           blob.size, cat("blob ", blob.digest.str()));
+}
+
+}  // namespace lade

@@ -1,0 +1,54 @@
+#include "libimage/store/store.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/digest/hasher.h"
+#include "libimage/store/text_source.h"
+
+namespace lade {
+
+std::unique_ptr<Source> Reader::open(const oci::Descriptor& blob) {
+  std::unique_ptr<Source> raw =
+      blob.data ? std::make_unique<TextSource>(*blob.data) : do_open(blob);
+  return std::make_unique<VerifyingSource>(std::move(raw), blob.digest, blob.size);
+}
+
+oci::Document Reader::document(const oci::Descriptor& descriptor) {
+  const auto what = [&] { return cat("read document ", descriptor.digest.str()); };
+  return with_context(what, [&] {
+    if (descriptor.size > oci::kMaxManifestBytes) {
+      throw Error(Errc::limit_exceeded, cat(descriptor.size, " bytes are more than the ",
+                                            oci::kMaxManifestBytes, " that a document may have"));
+    }
+    const std::unique_ptr<Source> source = open(descriptor);
+    std::string raw = read_all(*source, oci::kMaxManifestBytes, "the document");
+    return oci::parse_document(descriptor, std::move(raw));
+  });
+}
+
+struct Session::State {
+  std::recursive_mutex mutex;                           // a maker may ask for other shared state
+  std::map<std::string, std::shared_ptr<void>> values;  // guarded by mutex
+};
+
+Session::Session(SessionOptions options)
+    : options_(std::move(options)), state_(std::make_unique<State>()) {}
+
+Session::~Session() = default;
+
+std::shared_ptr<void> Session::shared_untyped(const std::string& key,
+                                              const std::function<std::shared_ptr<void>()>& make) {
+  const std::scoped_lock lock(state_->mutex);
+  if (const auto found = state_->values.find(key); found != state_->values.end()) {
+    return found->second;
+  }
+  std::shared_ptr<void> value = make();
+  state_->values.emplace(key, value);
+  return value;
+}
+
+}  // namespace lade
