@@ -1,0 +1,48 @@
+#include "tools/common/compression.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "libimage/base/text.h"
+#include "libimage/io/atomic_file.h"
+#include "libimage/io/path.h"
+
+namespace lade::tools {
+
+Compression read_compression(const Arguments& arguments, std::string_view format_option,
+                             std::string_view level_option) {
+  Compression compression;
+  compression.options.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
+  compression.codec = arguments.value_or(format_option, "");
+  if (compression.codec == "uncompressed") compression.codec = "identity";
+  const std::string level = arguments.value_or(level_option, "");
+  if (level.empty()) return compression;
+  if (compression.codec == "identity")
+    throw UsageError(cat("option --", level_option, " makes no sense without compression"));
+  const bool zstd = compression.codec == "zstd";
+  if (level == "fastest" && !zstd) {
+    compression.options.fastest = true;
+    return compression;
+  }
+  const int highest = zstd ? 22 : 9;
+  const auto number = parse_decimal(level);
+  if (!number || *number < 1 || *number > static_cast<std::uint64_t>(highest)) {
+    throw UsageError(cat("option --", level_option, " takes a level from 1 to ", highest,
+                         zstd ? "" : " or 'fastest'", ", not ", quoted(level)));
+  }
+  compression.options.level = static_cast<int>(*number);
+  return compression;
+}
+
+void write_text_file(const std::string& path, std::string_view text) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "."
+                                : slash == 0               ? "/"
+                                                           : path.substr(0, slash);
+  const DirFd dir = open_dir(directory);
+  AtomicFile file(dir, slash == std::string::npos ? path : path.substr(slash + 1));
+  file.write(bytes_of(text));
+  file.commit();
+}
+
+}  // namespace lade::tools

@@ -1,0 +1,19 @@
+#pragma once
+#include <cstddef>
+#include <string_view>
+
+namespace lade::tools {
+
+/// Writes data to standard output; a closed pipe or a full disk throws Error{io}.
+void print(std::string_view text);
+
+/// Writes to standard error, never failing.
+void print_error(std::string_view text) noexcept;
+
+enum class Stream { output, error };
+bool is_terminal(Stream stream) noexcept;
+
+/// Columns of the terminal behind `stream`; `fallback` where there is none.
+std::size_t terminal_width(Stream stream, std::size_t fallback) noexcept;
+
+}  // namespace lade::tools
