@@ -2,9 +2,10 @@
 ///
 /// Same input, same options, same bytes: whatever the CPU, the number of threads or the time of day
 /// (only the level "fastest" of gzip may depend on the CPU family, and says so). gzip is written as
-/// independent members of 1 MiB of input, compressed in parallel; zstd through its workers with a
-/// fixed job size.
+/// independent members of 1 MiB of input, zstd as independent frames of 4 MiB (16 MiB from level 17
+/// on), compressed in parallel.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +19,8 @@ namespace lade {
 struct CompressOptions {
   /// gzip 1 to 9 (libdeflate), 0 = the codec's default (gzip 1, zstd 3); zstd 1 to 22.
   int level = 0;
-  /// gzip only: ISA-L's level 1, twice as fast, some 6 % larger; its bytes depend on the CPU
-  /// family.
+  /// gzip only (else Error{invalid_argument}): ISA-L's level 1, twice as fast, some 6 % larger; its
+  /// bytes depend on the CPU family. `level` is ignored.
   bool fastest = false;
   /// Threads that compress one stream; at least 1. The bytes do not depend on it.
   unsigned threads = 2;
@@ -39,11 +40,13 @@ struct Codec {
   std::string_view name;               ///< "identity", "gzip", "zstd", "bzip2", "xz"
   std::string_view media_type_suffix;  ///< "", "+gzip", "+zstd"
   /// Compresses what is written and passes it to `out` (not owned); null if this codec is only
-  /// read.
+  /// read. `out` may be called from threads of the sink, one at a time; a level that the codec does
+  /// not have is Error{invalid_argument}.
   std::unique_ptr<Sink> (*compress_to)(Sink& out, const CompressOptions&);
   /// The decompressed content of `in` (not owned). Several gzip members or zstd frames in a row are
   /// one stream; garbage behind them, truncation and checksums that fail are
-  /// Error{invalid_content}. Always consumes `in` to its end before it reports the end.
+  /// Error{invalid_content}; a limit of `options` is Error{limit_exceeded}. Always consumes `in` to
+  /// its end before it reports the end.
   std::unique_ptr<Source> (*decompress_from)(Source& in, const DecompressOptions&);
 };
 
