@@ -32,6 +32,7 @@ struct Healthcheck {
   std::int64_t start_period = 0;
   std::int64_t start_interval = 0;
   std::int64_t retries = 0;
+  UnknownMembers unknown = {};
   bool operator==(const Healthcheck&) const = default;
 };
 
@@ -67,6 +68,7 @@ struct ImageConfig {
   std::optional<ExecutionConfig> config = {};
   std::vector<DiffId> diff_ids = {};
   std::vector<HistoryEntry> history = {};
+  UnknownMembers rootfs_unknown = {};  ///< of the `rootfs` member
   UnknownMembers unknown = {};
   bool operator==(const ImageConfig&) const = default;
 

@@ -44,10 +44,10 @@ bool is_nondistributable(std::string_view media_type) noexcept;
 /// True for a media type that ends in "+encrypted".
 bool is_encrypted(std::string_view media_type) noexcept;
 /// Name of the codec that a layer's media type promises: "identity", "gzip", "zstd"; "" for an
-/// unknown type.
+/// unknown type and for an encrypted one, whose stored bytes no codec reads.
 std::string_view layer_codec(std::string_view media_type) noexcept;
 /// The layer type for `codec` ("identity", "gzip", "zstd") in the OCI or the Docker family; Docker
-/// has no zstd: Error{unsupported}. Nondistributable stays so.
+/// has no zstd: Error{unsupported}.
 enum class Family { oci, docker };
 MediaType layer_media_type(Family family, std::string_view codec);
 /// True if `text` obeys RFC 6838's grammar type/subtype (parameters not allowed).
