@@ -1,21 +1,25 @@
 /// The local store: an OCI image layout with unpacked layers, step results and temporary room
 /// beside it (docs/design/0005-local-store.md). Many processes use one store at once.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "libimage/base/unique_fd.h"
 #include "libimage/digest/digest.h"
-#include "libimage/io/file_lock.h"
-#include "libimage/io/path.h"
-#include "libimage/layer/write_layer.h"
 #include "libimage/store/layout_store.h"
 
 namespace lade {
 
-/// An unpacked layer: snapshots/<chain ID>/ holds `fs`, the layer's own tree in overlayfs form
-/// (upper directory), and a record of its parent. Present only when complete.
+/// What the tree of a snapshot holds.
+enum class SnapshotForm {
+  layer,  ///< one layer in overlayfs form (an upper directory): whiteouts are character devices 0:0
+  whole,  ///< the merged tree of the whole stack, plain files
+};
+
+/// An unpacked layer: snapshots/<chain ID>/ holds `fs` and a record of its parent. Present only
+/// when complete.
 struct UnpackedLayer {
   ChainId chain;
   std::string fs_path;  ///< absolute path of the tree
@@ -23,9 +27,10 @@ struct UnpackedLayer {
 
 /// What a build step made, kept under its cache key.
 struct StepResult {
-  std::string key;                            ///< hex; the file's name in steps/
-  std::optional<oci::Descriptor> layer = {};  ///< absent: the step made no layer
-  std::optional<DiffId> diff_id = {};
+  std::string key;  ///< lower-case hex, 16 to 128 digits; the file's name in steps/
+  std::optional<oci::Descriptor> layer =
+      {};  ///< absent: the step made no layer; media type, digest and size are kept
+  std::optional<DiffId> diff_id = {};  ///< set exactly if `layer` is
   std::uint64_t uncompressed_bytes = 0;
   std::string note =
       {};  ///< free text of the builder, e.g. the shallow key's list of candidates; at most 1 MiB
@@ -35,10 +40,13 @@ struct PruneReport {
   std::uint64_t blobs = 0, snapshots = 0, steps = 0, bytes = 0;
 };
 
+/// Thread-safe. Between processes: every LocalStore holds a shared lock on the store while it
+/// lives, so that only prune() has to wait for anybody.
 class LocalStore {
  public:
   /// Opens `directory`, creating it (mode 0700) with all its parts where missing; sweeps the
-  /// leftovers of dead processes.
+  /// leftovers of dead processes. A directory that holds something else is
+  /// refused. Waits while another process prunes.
   explicit LocalStore(const std::string& directory);
   ~LocalStore();
 
@@ -46,25 +54,35 @@ class LocalStore {
   /// "localhost/app:latest").
   [[nodiscard]] LayoutStore& images();
 
-  /// nullopt if that stack of layers is not unpacked here.
-  std::optional<UnpackedLayer> unpacked(const ChainId& chain);
-  /// A directory under tmp/ (same file system) to unpack or run into, held by this process's lock;
-  /// publish() renames its `fs` to snapshots/<chain>, or drops it if another process was first.
+  /// nullopt if that stack of layers is not unpacked here in that form. Snapshots of an earlier
+  /// boot of the machine count as absent: they are not synced to disk, so that a crash may have
+  /// torn them.
+  std::optional<UnpackedLayer> unpacked(const ChainId& chain,
+                                        SnapshotForm form = SnapshotForm::layer);
+  /// Room under tmp/ (same file system) to unpack or run into, held by this process's lock.
   class Workspace;
   std::unique_ptr<Workspace> workspace();
-  UnpackedLayer publish(std::unique_ptr<Workspace> workspace, const ChainId& chain,
-                        const std::optional<ChainId>& parent);
+  /// Renames the workspace to snapshots/<chain ID of `diff_id` on `parent`>, or drops it if
+  /// somebody was first.
+  UnpackedLayer publish(std::unique_ptr<Workspace> workspace, const std::optional<ChainId>& parent,
+                        const DiffId& diff_id, SnapshotForm form = SnapshotForm::layer);
 
+  /// nullopt if nothing is kept under `key`, if the record is damaged, or if its layer's blob is
+  /// gone.
   std::optional<StepResult> step(const std::string& key);
   /// Stores the result; the last writer of a key wins, and readers see one or the other whole.
   void put_step(const StepResult& result);
 
-  /// Keeps what a name or a running process reaches; removes the rest of blobs, snapshots and
-  /// steps.
+  /// Keeps what a name reaches, and what a step result reaches unless `all_steps`, which removes
+  /// these too; removes the rest of blobs, snapshots and steps. Error{unavailable} while another
+  /// process (or another LocalStore of this one) has the store open.
   PruneReport prune(bool all_steps);
 
+  /// Absolute, without links.
   [[nodiscard]] const std::string& path() const noexcept;
-  [[nodiscard]] const DirFd& temp_dir() const noexcept;
+  /// A directory of this process under tmp/, made at the first use and removed with all it holds
+  /// when the store is closed (or, after a kill, by whoever opens it next).
+  [[nodiscard]] const DirFd& temp_dir() const;
   [[nodiscard]] std::string temp_path() const;
 
  private:
@@ -72,14 +90,24 @@ class LocalStore {
   std::unique_ptr<State> state_;
 };
 
-/// Room for one tree in the making: `fs` and `work` directories on the store's file system. Removed
-/// on destruction unless published.
+/// Room for one tree in the making: `fs` (mode 0755) and `work` directories on the store's file
+/// system. Removed on destruction unless published.
 class LocalStore::Workspace {
  public:
-  virtual ~Workspace() = default;
-  [[nodiscard]] virtual std::string path() const = 0;  ///< the workspace directory
-  [[nodiscard]] std::string fs_path() const { return path() + "/fs"; }
-  [[nodiscard]] std::string work_path() const { return path() + "/work"; }
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }  ///< absolute
+  [[nodiscard]] std::string fs_path() const { return path_ + "/fs"; }
+  [[nodiscard]] std::string work_path() const { return path_ + "/work"; }
+
+ private:
+  friend class LocalStore;
+  struct Session;
+  explicit Workspace(std::shared_ptr<Session> session);
+  std::shared_ptr<Session> session_;
+  std::string name_;  // in the session's directory; empty once published
+  std::string path_;
 };
 
 /// $LADE_STORE is the tool's business; this is the default: $XDG_DATA_HOME/lade,

@@ -1,0 +1,180 @@
+#include <cerrno>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/io/path.h"
+#include "libimage/local/local_store.h"
+#include "libimage/local/store_state.h"
+#include "libimage/oci/image_config.h"
+
+namespace lade {
+namespace {
+
+/// What names and steps reach.
+struct Reached {
+  std::set<Digest> blobs = {};
+  std::set<ChainId> chains = {};
+  std::set<DiffId> step_layers = {};
+};
+
+/// The store for one process alone, while it lives.
+class Exclusive {
+ public:
+  Exclusive(int fd, const std::string& path) : fd_(fd) {
+    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
+    const int reason = errno;
+    retake_shared();  // a failed conversion drops the lock that was there (flock(2))
+    if (reason != EWOULDBLOCK) throw_errno("lock store", reason);
+    throw Error(Errc::unavailable, cat("prune ", quoted(path),
+                                       ": the store is in use by another process; try again when "
+                                       "it has ended"));
+  }
+  ~Exclusive() { retake_shared(); }
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+
+ private:
+  void retake_shared() noexcept {
+    while (::flock(fd_, LOCK_SH) != 0 && errno == EINTR) {
+    }
+  }
+  int fd_;
+};
+
+void reach_config(LayoutStore& images, const oci::Descriptor& config, Reached& reached) {
+  try {
+    const auto source = images.open(config);
+    const std::string text = read_all(*source, oci::kMaxConfigBytes, "config");
+    std::optional<ChainId> chain;
+    for (const DiffId& diff_id : oci::parse_image_config(text).diff_ids) {
+      chain = chain_id(chain, diff_id);
+      reached.chains.insert(*chain);
+    }
+  } catch (const Error&) {  // absent or no config of ours: it then has no snapshots here
+  }
+}
+
+void reach_from(LayoutStore& images, const oci::Descriptor& root, Reached& reached) {
+  std::vector<oci::Descriptor> left = {root};
+  while (!left.empty()) {
+    const oci::Descriptor node = std::move(left.back());
+    left.pop_back();
+    if (!reached.blobs.insert(node.digest).second) continue;
+    if (oci::is_image_config(node.media_type)) reach_config(images, node, reached);
+    if (!oci::is_manifest(node.media_type) && !oci::is_index(node.media_type)) continue;
+    try {
+      for (auto& next : oci::successors(images.document(node))) left.push_back(std::move(next));
+    } catch (const Error& e) {
+      // An index may list manifests that were never copied here; what is damaged reaches nothing.
+      const bool skip = e.code() == Errc::not_found || e.code() == Errc::invalid_content ||
+                        e.code() == Errc::digest_mismatch || e.code() == Errc::size_mismatch ||
+                        e.code() == Errc::limit_exceeded;
+      if (!skip) throw e.in(cat("read ", node.digest.str()));
+    }
+  }
+}
+
+std::uint64_t size_at(const DirFd& dir, const std::string& name) {
+  struct stat st {};
+  if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  return static_cast<std::uint64_t>(st.st_blocks) * 512;
+}
+
+/// Disk space of a tree; hard links count once for each name.
+std::uint64_t tree_bytes(const DirFd& root) {
+  std::uint64_t bytes = 0;
+  std::vector<std::string> left = {""};
+  while (!left.empty()) {
+    const std::string path = std::move(left.back());
+    left.pop_back();
+    const DirFd dir(try_open_in_root(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (!dir) continue;
+    for (const std::string& name : names_of(dir)) {
+      const auto st = stat_entry(dir, name);
+      if (!st) continue;
+      bytes += static_cast<std::uint64_t>(st->st_blocks) * 512;
+      if (S_ISDIR(st->st_mode)) left.push_back(path.empty() ? name : cat(path, "/", name));
+    }
+  }
+  return bytes;
+}
+
+void prune_steps(const DirFd& steps, LayoutStore& images, bool all, Reached& reached,
+                 PruneReport& report) {
+  for (const std::string& name : names_of(steps)) {
+    if (!all && is_step_key(name)) {
+      const auto result = read_step(steps, name);
+      if (result && !result->layer) continue;
+      if (result && images.contains(*result->layer)) {
+        reached.blobs.insert(result->layer->digest);
+        reached.step_layers.insert(*result->diff_id);
+        continue;
+      }
+    }
+    report.bytes += size_at(steps, name);
+    if (is_step_key(name)) ++report.steps;  // the rest are leftovers of killed writers
+    remove_tree(steps, name);
+  }
+}
+
+void prune_blobs(LayoutStore& images, const Reached& reached, PruneReport& report) {
+  for (const Digest& digest : images.blobs()) {
+    if (reached.blobs.contains(digest)) continue;
+    report.bytes += size_at(images.dir(), cat("blobs/", digest.algorithm(), "/", digest.encoded()));
+    images.remove_blob(digest);
+    ++report.blobs;
+  }
+}
+
+}  // namespace
+
+PruneReport LocalStore::prune(bool all_steps) {
+  const Exclusive alone(state_->in_use.fd(), state_->path);
+  PruneReport report;
+  Reached reached;
+  for (const oci::Descriptor& entry : state_->images.entries()) {
+    reach_from(state_->images, entry, reached);
+  }
+  prune_steps(state_->steps, state_->images, all_steps, reached, report);
+  prune_blobs(state_->images, reached, report);
+
+  // Snapshots: an image's stack, a step's layer, and whatever is below one that stays.
+  std::set<std::string> kept;
+  const std::vector<std::string> names = names_of(state_->snapshots);
+  for (const std::string& name : names) {
+    const auto record = state_->record_of(name);
+    if (!record) continue;
+    const ChainId chain = chain_id(record->parent, record->diff_id);
+    if (!reached.chains.contains(chain) && !reached.step_layers.contains(record->diff_id)) continue;
+    kept.insert(name);
+    for (auto below = record->parent; below;) {
+      const std::string parent = snapshot_name(*below, SnapshotForm::layer);
+      if (!kept.insert(parent).second) break;
+      const auto parent_record = state_->record_of(parent);
+      below = parent_record ? parent_record->parent : std::nullopt;
+    }
+  }
+  const auto session = state_->session();
+  for (const std::string& name : names) {
+    if (kept.contains(name)) continue;
+    const std::string doomed = cat("pruned-", random_name(8));
+    if (::renameat(state_->snapshots.get(), name.c_str(), session->dir.get(), doomed.c_str()) !=
+        0) {
+      throw_errno(cat("remove snapshot ", quoted(name)));
+    }
+    const DirFd tree(open_entry(session->dir, doomed, O_RDONLY | O_DIRECTORY));
+    report.bytes += tree_bytes(tree);
+    remove_tree(session->dir, doomed);
+    ++report.snapshots;
+  }
+  return report;
+}
+
+}  // namespace lade
