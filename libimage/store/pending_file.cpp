@@ -47,15 +47,19 @@ PendingFile::PendingFile(const DirFd& dir, Kind kind, mode_t mode) : dir_(duplic
 }
 
 void PendingFile::create_named(mode_t mode) {
-  if (::mkdirat(dir_.get(), kTemporaryDir, 0755) != 0 && errno != EEXIST) {
-    throw_errno("create directory for temporary files");
-  }
-  const DirFd room(open_entry(dir_, kTemporaryDir, O_RDONLY | O_DIRECTORY));
   for (;;) {
+    if (::mkdirat(dir_.get(), kTemporaryDir, 0755) != 0 && errno != EEXIST) {
+      throw_errno("create directory for temporary files");
+    }
+    const UniqueFd room(
+        ::openat(dir_.get(), kTemporaryDir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    // ENOENT, here and below: the last writer to leave took the directory with it.
+    if (!room && errno == ENOENT) continue;
+    if (!room) throw_errno("open directory for temporary files");
     const std::string name = random_name(12);
     UniqueFd fd(::openat(room.get(), name.c_str(),
                          O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-    if (!fd && errno != EEXIST) throw_errno("create temporary file");
+    if (!fd && errno != EEXIST && errno != ENOENT) throw_errno("create temporary file");
     // A sweeper may have come between creation and lock; then the file is gone and we try again.
     // Without locks it stays unlocked, and no sweeper there can take it either.
     if (!fd || try_flock(fd.get()) == Lock::busy || !has_name(fd.get())) continue;
