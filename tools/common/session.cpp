@@ -1,0 +1,90 @@
+#include "libimage/base/text.h"
+#include "libimage/config/find_credentials.h"
+
+#include "tools/common/images.h"
+
+namespace lade::tools {
+namespace {
+
+std::string prefixed(Side side, std::string_view option) {
+  switch (side) {
+    case Side::only:
+      return std::string(option);
+    case Side::source:
+      return cat("src-", option);
+    case Side::destination:
+      return cat("dest-", option);
+  }
+  return {};
+}
+
+/// The ecosystem's files with credentials, in the order in which they count.
+CredentialSources credential_sources(const Arguments& arguments, const Environment& environment) {
+  CredentialSources sources;
+  std::string explicit_file = arguments.value_or("authfile", "");
+  if (explicit_file.empty()) explicit_file = environment.variable("REGISTRY_AUTH_FILE");
+  if (!explicit_file.empty()) {
+    sources.files.push_back(explicit_file);
+  } else {
+    const std::string home = environment.variable("HOME");
+    const std::string runtime = environment.variable("XDG_RUNTIME_DIR");
+    const std::string config = environment.variable("XDG_CONFIG_HOME");
+    const std::string docker = environment.variable("DOCKER_CONFIG");
+    sources.files.push_back(runtime.empty() ? "/run/containers/0/auth.json"
+                                            : cat(runtime, "/containers/auth.json"));
+    sources.files.push_back(
+        cat(config.empty() ? cat(home, "/.config") : config, "/containers/auth.json"));
+    sources.files.push_back(cat(docker.empty() ? cat(home, "/.docker") : docker, "/config.json"));
+  }
+  for (const std::string_view directory : split(environment.variable("PATH"), ':')) {
+    if (!directory.empty()) sources.helper.directories.emplace_back(directory);
+  }
+  for (const auto& [name, value] : environment.variables)
+    sources.helper.environment.push_back(cat(name, "=", value));
+  return sources;
+}
+
+/// USER[:PASSWORD] of a --creds option.
+Credentials parse_creds(std::string_view option, const std::string& text) {
+  const std::size_t colon = text.find(':');
+  if (colon == 0 || text.empty())
+    throw UsageError(cat("option --", option, " needs USER[:PASSWORD]"));
+  return {.username = text.substr(0, colon),
+          .password = colon == std::string::npos ? std::string() : text.substr(colon + 1)};
+}
+
+}  // namespace
+
+std::unique_ptr<Session> make_session(const Arguments& arguments, const Environment& environment,
+                                      Side side, const std::stop_token& stop,
+                                      ProgressObserver* observer) {
+  SessionOptions options;
+  options.stop = stop;
+  options.observer = observer;
+  options.cert_dir = arguments.value_or(prefixed(side, "cert-dir"), "");
+  if (const auto verify = arguments.tri_state(prefixed(side, "tls-verify"))) {
+    options.tls_verify = *verify ? SessionOptions::TlsVerify::yes : SessionOptions::TlsVerify::no;
+  }
+  if (const std::string temp = environment.variable("TMPDIR"); !temp.empty())
+    options.temp_root = temp;
+  const std::string creds_option = prefixed(side, "creds");
+  if (const auto creds = arguments.value(creds_option)) {
+    options.credentials = [given = parse_creds(creds_option, *creds)](const std::string&,
+                                                                      const std::string&) {
+      return std::optional(given);
+    };
+  } else {
+    options.credentials = [sources = credential_sources(arguments, environment)](
+                              const std::string& registry,
+                              const std::string& repository) -> std::optional<Credentials> {
+      const auto entry = find_credentials(sources, registry, repository);
+      if (!entry) return std::nullopt;
+      return Credentials{.username = entry->username,
+                         .password = entry->password,
+                         .identity_token = entry->identity_token};
+    };
+  }
+  return std::make_unique<Session>(std::move(options));
+}
+
+}  // namespace lade::tools
