@@ -16,6 +16,7 @@
 #include "libimage/io/path.h"
 #include "libimage/oci/layout.h"
 #include "libimage/store/blob_file.h"
+#include "libimage/store/layout_index.h"
 
 namespace lade {
 namespace {
@@ -24,21 +25,6 @@ constexpr const char* kBlobsDir = "blobs";
 constexpr const char* kLockFile = ".lade.lock";
 // Room for small annotations of others; the marker itself has 30 bytes.
 constexpr std::uint64_t kMaxMarkerBytes = std::uint64_t{64} * 1024;
-
-std::string ref_name(const oci::Descriptor& entry) {
-  return entry.annotation(std::string(oci::kRefNameAnnotation));
-}
-
-void set_ref_name(oci::Descriptor& entry, const std::string& name) {
-  if (!entry.annotations) entry.annotations.emplace();
-  entry.annotations->insert_or_assign(std::string(oci::kRefNameAnnotation), name);
-}
-
-void drop_ref_name(oci::Descriptor& entry) {
-  if (!entry.annotations) return;
-  entry.annotations->erase(std::string(oci::kRefNameAnnotation));
-  if (entry.annotations->empty()) entry.annotations.reset();
-}
 
 std::string blob_name(const Digest& digest) { return std::string(digest.encoded()); }
 
@@ -82,19 +68,6 @@ std::string empty_index() {
   oci::Index index;
   index.media_type = oci::MediaType(oci::kImageIndex);
   return oci::serialise(index);
-}
-
-/// The error of an empty Tag where there is a choice, with the names to choose from.
-Error choose_one(const std::string& path, const std::vector<oci::Descriptor>& entries) {
-  constexpr std::size_t kShown = 10;
-  std::string names;
-  for (std::size_t i = 0; i < std::min(entries.size(), kShown); ++i) {
-    const std::string name = ref_name(entries[i]);
-    names += cat(i == 0 ? "" : ", ", name.empty() ? cat("@", i) : printable(name));
-  }
-  if (entries.size() > kShown) names += cat(" and ", entries.size() - kShown, " more");
-  return Error(Errc::invalid_argument,
-               cat("more than one image in ", quoted(path), ", choose one: ", names));
 }
 
 }  // namespace
@@ -212,27 +185,10 @@ LayoutStore::LayoutStore(const std::string& directory, LayoutOptions options)
 LayoutStore::~LayoutStore() = default;
 
 std::optional<oci::Descriptor> LayoutStore::resolve(const TagOrDigest& reference) {
-  const std::vector<oci::Descriptor> entries = this->entries();
-  if (const auto* tag = std::get_if<Tag>(&reference)) {
-    if (tag->value.empty()) {
-      if (entries.empty()) return std::nullopt;
-      const bool several = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
-        return entry.digest != entries.front().digest;
-      });
-      if (several) throw choose_one(state_->path, entries);
-      return entries.front();
-    }
-    const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
-      return ref_name(entry) == tag->value;
-    });
-    if (found == entries.end()) return std::nullopt;
-    return *found;
-  }
-  const auto& digest = std::get<Digest>(reference);
-  const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const auto& entry) { return entry.digest == digest; });
-  if (found != entries.end()) return *found;
-  return unlisted_document(digest);
+  std::optional<oci::Descriptor> entry = find_entry(entries(), reference, state_->path);
+  const auto* digest = std::get_if<Digest>(&reference);
+  if (entry || digest == nullptr) return entry;
+  return unlisted_document(*digest);
 }
 
 std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& digest) {
@@ -256,13 +212,11 @@ std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& dige
   return descriptor;
 }
 
-std::optional<std::vector<std::string>> LayoutStore::tags() {
-  std::vector<std::string> names;
-  for (const oci::Descriptor& entry : entries()) {
-    std::string name = ref_name(entry);
-    if (!name.empty()) names.push_back(std::move(name));
-  }
-  return names;
+std::optional<std::vector<std::string>> LayoutStore::tags() { return entry_names(entries()); }
+
+std::optional<std::vector<oci::Descriptor>> LayoutStore::referrers(const Digest& subject) {
+  return find_referrers(*this, entries(), subject,
+                        [this](const oci::Descriptor& blob) { return contains(blob); });
 }
 
 std::shared_ptr<const UniqueFd> LayoutStore::file_of(const oci::Descriptor& blob) {
@@ -294,31 +248,7 @@ void LayoutStore::tag(const Tag& tag, const oci::Descriptor& descriptor) {
     throw Error(Errc::not_found, cat("name ", quoted(tag.value), " in ", quoted(state_->path), ": ",
                                      descriptor.digest.str(), " is not stored"));
   }
-  oci::Descriptor entry = descriptor;
-  entry.data.reset();  // the blob is here
-  drop_ref_name(entry);
-  edit_index([&](oci::Index& index) {
-    auto& entries = index.manifests;
-    const auto of_digest = [&](const oci::Descriptor& other) {
-      return other.digest == entry.digest;
-    };
-    if (tag.value.empty()) {
-      if (std::none_of(entries.begin(), entries.end(), of_digest)) entries.push_back(entry);
-      return;
-    }
-    set_ref_name(entry, tag.value);
-    for (oci::Descriptor& other : entries) {
-      if (ref_name(other) == tag.value && !of_digest(other)) drop_ref_name(other);
-    }
-    const auto reusable = std::find_if(entries.begin(), entries.end(), [&](const auto& other) {
-      return of_digest(other) && (ref_name(other).empty() || ref_name(other) == tag.value);
-    });
-    if (reusable == entries.end()) {
-      entries.push_back(entry);
-    } else {
-      *reusable = entry;
-    }
-  });
+  edit_index([&](oci::Index& index) { name_entry(index.manifests, tag, descriptor); });
 }
 
 bool LayoutStore::try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) {

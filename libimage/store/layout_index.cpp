@@ -1,0 +1,153 @@
+#include "libimage/store/layout_index.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/oci/layout.h"
+
+namespace lade {
+namespace {
+
+// A hostile layout must not make us read documents for ever.
+constexpr std::size_t kMaxDocumentsWalked = 100'000;
+
+void add_if_referrer(const oci::Document& document, const Digest& subject,
+                     std::vector<oci::Descriptor>& found) {
+  const auto add = [&](const auto& parsed, const std::string& artifact_type) {
+    if (!parsed.subject || parsed.subject->digest != subject) return;
+    // distribution-spec v1.1.1, "Listing Referrers": the document's own type and annotations.
+    found.push_back({.media_type = document.descriptor.media_type,
+                     .digest = document.descriptor.digest,
+                     .size = document.descriptor.size,
+                     .annotations = parsed.annotations,
+                     .artifact_type = artifact_type});
+  };
+  if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
+    add(*manifest,
+        manifest->artifact_type.empty() ? manifest->config.media_type : manifest->artifact_type);
+  } else if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
+    add(*index, index->artifact_type);
+  }
+}
+
+void set_ref_name(oci::Descriptor& entry, const std::string& name) {
+  if (!entry.annotations) entry.annotations.emplace();
+  entry.annotations->insert_or_assign(std::string(oci::kRefNameAnnotation), name);
+}
+
+void drop_ref_name(oci::Descriptor& entry) {
+  if (!entry.annotations) return;
+  entry.annotations->erase(std::string(oci::kRefNameAnnotation));
+  if (entry.annotations->empty()) entry.annotations.reset();
+}
+
+/// The error of an empty Tag where there is a choice, with the names to choose from.
+Error choose_one(std::string_view where, const std::vector<oci::Descriptor>& entries) {
+  constexpr std::size_t kShown = 10;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(entries.size(), kShown); ++i) {
+    const std::string name = ref_name(entries[i]);
+    names += cat(i == 0 ? "" : ", ", name.empty() ? cat("@", i) : printable(name));
+  }
+  if (entries.size() > kShown) names += cat(" and ", entries.size() - kShown, " more");
+  return Error(Errc::invalid_argument,
+               cat("more than one image in ", quoted(where), ", choose one: ", names));
+}
+
+}  // namespace
+
+std::string ref_name(const oci::Descriptor& entry) {
+  return entry.annotation(std::string(oci::kRefNameAnnotation));
+}
+
+std::optional<oci::Descriptor> find_entry(const std::vector<oci::Descriptor>& entries,
+                                          const TagOrDigest& reference, std::string_view where) {
+  const auto* tag = std::get_if<Tag>(&reference);
+  if (tag != nullptr && tag->value.empty()) {
+    if (entries.empty()) return std::nullopt;
+    const bool several = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
+      return entry.digest != entries.front().digest;
+    });
+    if (several) throw choose_one(where, entries);
+    return entries.front();
+  }
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
+    return tag != nullptr ? ref_name(entry) == tag->value
+                          : entry.digest == std::get<Digest>(reference);
+  });
+  if (found == entries.end()) return std::nullopt;
+  return *found;
+}
+
+std::vector<std::string> entry_names(const std::vector<oci::Descriptor>& entries) {
+  std::vector<std::string> names;
+  for (const oci::Descriptor& entry : entries) {
+    std::string name = ref_name(entry);
+    if (!name.empty()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Descriptor descriptor) {
+  descriptor.data.reset();  // the blob is stored beside it
+  drop_ref_name(descriptor);
+  const auto of_digest = [&](const oci::Descriptor& other) {
+    return other.digest == descriptor.digest;
+  };
+  if (tag.value.empty()) {
+    if (std::none_of(entries.begin(), entries.end(), of_digest)) entries.push_back(descriptor);
+    return;
+  }
+  set_ref_name(descriptor, tag.value);
+  for (oci::Descriptor& other : entries) {
+    if (ref_name(other) == tag.value && !of_digest(other)) drop_ref_name(other);
+  }
+  const auto reusable = std::find_if(entries.begin(), entries.end(), [&](const auto& other) {
+    return of_digest(other) && (ref_name(other).empty() || ref_name(other) == tag.value);
+  });
+  if (reusable == entries.end()) {
+    entries.push_back(std::move(descriptor));
+  } else {
+    *reusable = std::move(descriptor);
+  }
+}
+
+std::vector<oci::Descriptor> find_referrers(
+    Reader& reader, const std::vector<oci::Descriptor>& entries, const Digest& subject,
+    const std::function<bool(const oci::Descriptor&)>& has) {
+  struct Visit {
+    oci::Descriptor descriptor;
+    std::size_t depth;
+  };
+  std::vector<oci::Descriptor> found;
+  std::vector<Visit> pending;
+  std::set<Digest> seen;
+  for (const oci::Descriptor& entry : entries) pending.push_back({entry, 0});
+  std::reverse(pending.begin(), pending.end());
+  while (!pending.empty()) {
+    const Visit visit = std::move(pending.back());
+    pending.pop_back();
+    const bool readable =
+        oci::is_manifest(visit.descriptor.media_type) || oci::is_index(visit.descriptor.media_type);
+    if (!readable || !seen.insert(visit.descriptor.digest).second) continue;
+    if (!has(visit.descriptor)) continue;  // a sparse index lists what is elsewhere
+    if (seen.size() > kMaxDocumentsWalked) {
+      throw Error(Errc::limit_exceeded,
+                  cat("find referrers: more than ", kMaxDocumentsWalked, " documents"));
+    }
+    const oci::Document document = reader.document(visit.descriptor);
+    add_if_referrer(document, subject, found);
+    if (const auto* index = std::get_if<oci::Index>(&document.parsed);
+        index != nullptr && visit.depth < oci::kMaxIndexDepth) {
+      for (auto child = index->manifests.rbegin(); child != index->manifests.rend(); ++child) {
+        pending.push_back({*child, visit.depth + 1});
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace lade

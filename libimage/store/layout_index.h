@@ -1,0 +1,38 @@
+/// How index.json names images (image-spec v1.1.1, image-layout.md): pure functions on its value,
+/// shared by layouts in directories and in archives.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libimage/oci/document.h"
+#include "libimage/store/store.h"
+
+namespace lade {
+
+/// The entry's org.opencontainers.image.ref.name, "" if it has none.
+std::string ref_name(const oci::Descriptor& entry);
+
+/// The entry that `reference` names. An empty Tag names the only image; several are
+/// Error{invalid_argument}, `where` and their names in it.
+std::optional<oci::Descriptor> find_entry(const std::vector<oci::Descriptor>& entries,
+                                          const TagOrDigest& reference, std::string_view where);
+
+/// All reference names, in the order of the entries.
+std::vector<std::string> entry_names(const std::vector<oci::Descriptor>& entries);
+
+/// Gives `descriptor` the name `tag`: an entry that has the name loses it but stays; an unnamed
+/// entry of the same digest takes it. An empty Tag adds an unnamed entry, unless there is an entry
+/// of that digest.
+void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Descriptor descriptor);
+
+/// Descriptors of the documents, among those that `entries` reach in `reader`, whose subject is
+/// `subject`. `has` tells what is there: an index may list more.
+std::vector<oci::Descriptor> find_referrers(Reader& reader,
+                                            const std::vector<oci::Descriptor>& entries,
+                                            const Digest& subject,
+                                            const std::function<bool(const oci::Descriptor&)>& has);
+
+}  // namespace lade
