@@ -157,7 +157,8 @@ struct SessionOptions {
                                            const std::string& repository)>
       credentials = {};
   TlsVerify tls_verify = TlsVerify::by_config;  ///< `no`: TLS without verification, then plain http
-  std::string cert_dir = {};
+  std::string cert_dir = {};  ///< *.crt, *.cert, *.key for every registry; instead of:
+  std::vector<std::string> certs_directories = {};  ///< searched in order for HOST[:PORT]/
   std::string user_agent = "lade";
   std::string temp_root = "/var/tmp";
   std::stop_token stop = {};
