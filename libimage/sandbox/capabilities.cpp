@@ -1,0 +1,75 @@
+#include "libimage/sandbox/capabilities.h"
+
+#include <array>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+
+namespace lade::sandbox {
+namespace {
+
+constexpr std::array<std::string_view, 41> kNames = {  // the index is the number
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE"};
+
+}  // namespace
+
+std::optional<unsigned> capability_number(std::string_view name) noexcept {
+  for (unsigned number = 0; number < kNames.size(); ++number) {
+    if (kNames[number] == name) return number;
+  }
+  return std::nullopt;
+}
+
+std::uint64_t capability_mask(const std::set<std::string>& names) {
+  std::uint64_t mask = 0;
+  for (const std::string& name : names) {
+    const std::optional<unsigned> number = capability_number(name);
+    if (!number) {
+      throw Error(Errc::invalid_argument, cat("capability ", quoted(name), " is unknown"));
+    }
+    mask |= std::uint64_t{1} << *number;
+  }
+  return mask;
+}
+
+}  // namespace lade::sandbox

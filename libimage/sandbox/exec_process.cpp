@@ -1,0 +1,230 @@
+#include "libimage/sandbox/exec_process.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/sandbox/capabilities.h"
+#include "libimage/sandbox/setup_channel.h"
+#include "libimage/sandbox/validate.h"
+
+namespace lade::sandbox {
+namespace {
+
+constexpr int kNotExecutable = 126;
+constexpr int kNotFound = 127;
+constexpr std::string_view kDefaultPath =  // what a shell takes where PATH is not set
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+void require(long result, std::string_view operation) {
+  if (result < 0) throw_errno(operation);
+}
+
+/// A keyring of its own, or the step could use the keys of the session that started the build.
+void join_new_keyring() {
+  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS &&
+      errno != EPERM) {
+    throw_errno("create session keyring");
+  }
+}
+
+/// Input from the step's own null device; output pipes that the step's user may open again by name.
+void take_streams(const User& user) {
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  struct stat found {};
+  if (null && ::fstat(null.get(), &found) == 0 && S_ISCHR(found.st_mode) &&
+      found.st_rdev == makedev(1, 3)) {
+    require(::dup2(null.get(), 0), "redirect input");
+  }
+  if (user.uid != 0) require(::fchown(1, user.uid, user.gid), "pass on the output's ownership");
+}
+
+void set_limits(const std::vector<Rlimit>& limits) {
+  for (const Rlimit& limit : limits) {
+    const auto number = static_cast<__rlimit_resource>(rlimit_number(limit.type));
+    const rlimit wanted{limit.soft, limit.hard};
+    if (::setrlimit(number, &wanted) == 0) continue;
+    if (errno != EPERM) throw_errno(cat("set ", limit.type));
+    // Only a privileged host may raise a hard limit: as near to the wish as is allowed.
+    rlimit now{};
+    require(::getrlimit(number, &now), cat("read ", limit.type));
+    const rlimit possible{std::min<rlim_t>(limit.soft, now.rlim_max),
+                          std::min<rlim_t>(limit.hard, now.rlim_max)};
+    require(::setrlimit(number, &possible), cat("set ", limit.type));
+  }
+}
+
+void set_capabilities(std::uint64_t permitted) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};  // inheritable stays empty
+  for (unsigned word = 0; word < 2; ++word) {
+    data[word].permitted = static_cast<std::uint32_t>(permitted >> (32U * word));
+    data[word].effective = data[word].permitted;
+  }
+  require(::syscall(SYS_capset, &header, data.data()), "set capabilities");
+}
+
+std::uint64_t permitted_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  require(::syscall(SYS_capget, &header, data.data()), "read capabilities");
+  return std::uint64_t{data[1].permitted} << 32U | data[0].permitted;
+}
+
+void drop_bounding_set(std::uint64_t keep) {
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((keep >> capability & 1U) != 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) break;  // past the last one of this kernel
+    throw_errno("drop capabilities from the bounding set");
+  }
+  require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities");
+}
+
+/// Supplementary groups are exactly the step's, the primary one among them (CVE-2022-2989). The
+/// capabilities stay for what is left of the set-up.
+void become(const User& user) {
+  std::vector<gid_t> groups(user.additional_gids.begin(), user.additional_gids.end());
+  if (std::find(groups.begin(), groups.end(), user.gid) == groups.end()) {
+    groups.insert(groups.begin(), user.gid);
+  }
+  require(::setgroups(groups.size(), groups.data()), "set groups");
+  require(::setresgid(user.gid, user.gid, user.gid), "set group id");
+  require(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities");
+  require(::setresuid(user.uid, user.uid, user.uid), "set user id");
+  set_capabilities(permitted_capabilities());
+}
+
+/// The directory was resolved inside the root; getcwd tells of one that is not (CVE-2024-21626).
+void enter_cwd(int cwd) {
+  require(::fchdir(cwd), "enter working directory");
+  std::array<char, PATH_MAX> path{};
+  const long size = ::syscall(SYS_getcwd, path.data(), path.size());
+  if (size < 0 && errno == ERANGE) return;  // deeper than PATH_MAX, and so below the root
+  require(size, "check working directory");
+  if (path[0] != '/') {
+    throw Error(Errc::denied, "enter working directory: it is outside the root");
+  }
+}
+
+void load_filter(std::string_view filter) {
+  if (filter.empty()) return;
+  std::vector<sock_filter> code(filter.size() / sizeof(sock_filter));
+  std::copy_n(filter.data(), code.size() * sizeof(sock_filter),
+              reinterpret_cast<char*>(code.data()));
+  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  require(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "load seccomp filter");
+}
+
+/// Without no_new_privileges only a privileged process may load a filter, so it comes before the
+/// last drop, which the filter must then allow; with it the filter is the last of all.
+void drop_privileges(const Process& process, std::string_view filter) {
+  const std::uint64_t wanted =
+      process.user.uid == 0 ? capability_mask(process.capabilities) & permitted_capabilities() : 0;
+  if (process.no_new_privileges) {
+    require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privileges");
+    set_capabilities(wanted);
+    load_filter(filter);
+  } else {
+    load_filter(filter);
+    set_capabilities(wanted);
+  }
+}
+
+struct Argv {
+  std::vector<char*> args;
+  std::vector<char*> env;
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> list;
+  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+std::vector<std::string> candidates(const Process& process) {
+  const std::string& name = process.args[0];
+  if (name.find('/') != std::string::npos) return {name};
+  std::string_view path = kDefaultPath;
+  for (const std::string& variable : process.env) {
+    if (variable.rfind("PATH=", 0) == 0) path = std::string_view(variable).substr(5);
+  }
+  std::vector<std::string> found;
+  for (const std::string_view dir : split(path, ':')) {
+    found.push_back(dir.empty() ? cat("./", name) : cat(dir, "/", name));
+  }
+  return found;
+}
+
+[[noreturn]] void exec_failed(const std::string& name, int error) {
+  const bool missing = error == ENOENT || error == ENOTDIR;
+  const std::string line = missing && name.find('/') == std::string::npos
+                               ? cat("lade: ", quoted(name), ": command not found\n")
+                               : cat("lade: execute ", quoted(name), ": ", errno_text(error), "\n");
+  (void)!::write(2, line.data(), line.size());
+  ::_exit(missing ? kNotFound : kNotExecutable);
+}
+
+}  // namespace
+
+void exec_process(const ProcessPlan& plan) noexcept {
+  SetupRecord failure{SetupRecord::Kind::failed};
+  try {
+    const Process& process = plan.process;
+    const std::vector<std::string> programs = candidates(process);
+    const Argv call{pointers(process.args), pointers(process.env)};
+    require(::setsid(), "start session");
+    join_new_keyring();
+    take_streams(process.user);
+    set_limits(process.rlimits);
+    (void)::umask(process.user.umask);
+    drop_bounding_set(capability_mask(process.capabilities));
+    enter_cwd(plan.cwd);
+    become(process.user);
+    require(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC), "close descriptors");
+    sigset_t none;
+    sigemptyset(&none);
+    require(::sigprocmask(SIG_SETMASK, &none, nullptr), "unblock signals");
+    drop_privileges(process, plan.seccomp_filter);
+    int error = ENOENT;
+    for (const std::string& program : programs) {
+      ::execve(program.c_str(), call.args.data(), call.env.data());
+      if (errno == ENOENT || errno == ENOTDIR) continue;
+      error = errno;
+      if (errno != EACCES) break;
+    }
+    exec_failed(process.args[0], error);
+  } catch (const Error& e) {
+    failure.code = e.code();
+    failure.message = e.what();
+    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
+    failure.error_number = detail != nullptr ? detail->value : 0;
+  } catch (const std::exception& e) {
+    failure.message = e.what();
+  }
+  send_record(plan.channel, failure);
+  ::_exit(kNotExecutable);
+}
+
+}  // namespace lade::sandbox

@@ -1,0 +1,142 @@
+#include "libimage/sandbox/spawn.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <memory>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+
+namespace lade::sandbox {
+namespace {
+
+constexpr std::size_t kStackBytes = std::size_t{64} * 1024;
+
+/// Signals stay blocked while a child shares our memory, or a handler would run twice in it.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+struct ExecCall {
+  const SpawnPlan& plan;
+  char* const* args;
+  const char* failed = nullptr;  // set by the child, which shares our memory
+  int error = 0;
+};
+
+int child_failed(ExecCall& call, const char* what) {
+  call.failed = what;
+  call.error = errno;
+  return 127;
+}
+
+__attribute__((no_sanitize("address", "thread"))) int exec_child(void* argument) {
+  auto& call = *static_cast<ExecCall*>(argument);
+  const SpawnPlan& plan = call.plan;
+  if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.output, 2) < 0) {
+    return child_failed(call, "redirect its output");
+  }
+  for (const int fd : plan.keep) {
+    if (::fcntl(fd, F_SETFD, 0) != 0) return child_failed(call, "pass descriptors");
+  }
+  char* const environment[] = {nullptr};
+  ::syscall(SYS_execveat, plan.executable, "", call.args, environment, AT_EMPTY_PATH);
+  return child_failed(call, "execute this program again");
+}
+
+struct PlainCall {
+  void (*body)(void*);
+  void* argument;
+};
+
+__attribute__((no_sanitize("address", "thread"))) int plain_child(void* argument) {
+  const auto& call = *static_cast<PlainCall*>(argument);
+  call.body(call.argument);
+  return 0;
+}
+
+/// clone(2) with the parent waiting until the child has executed a program or ended.
+pid_t clone_waiting(int (*child)(void*), void* argument, unsigned long flags, int* pidfd) {
+  const auto stack = std::make_unique<std::array<std::uint8_t, kStackBytes>>();
+  const SignalsBlocked blocked;
+  return ::clone(child, stack->data() + stack->size(),
+                 static_cast<int>(flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD), argument,
+                 pidfd);
+}
+
+int reap(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+}  // namespace
+
+Spawned spawn(const SpawnPlan& plan) {
+  std::vector<std::string> args = plan.args;
+  std::vector<char*> pointers;
+  for (std::string& arg : args) pointers.push_back(arg.data());
+  pointers.push_back(nullptr);
+  ExecCall call{plan, pointers.data()};
+  int pidfd = -1;
+  const pid_t pid = clone_waiting(exec_child, &call, plan.namespaces, &pidfd);
+  if (pid < 0) {
+    const int error = errno;
+    if (error == EINVAL || error == ENOSPC || error == ENOSYS) {
+      throw Error(Errc::unsupported, cat("create namespaces: ", errno_text(error)),
+                  ErrnoDetail{error});
+    }
+    throw_errno("create namespaces", error);
+  }
+  Spawned spawned{pid, UniqueFd(pidfd)};
+  if (call.failed != nullptr) {
+    (void)reap(pid);
+    throw_errno(call.failed, call.error);
+  }
+  return spawned;
+}
+
+int call_in_namespaces(unsigned long namespaces, void (*body)(void*), void* argument) {
+  PlainCall call{body, argument};
+  int pidfd = -1;
+  const pid_t pid = clone_waiting(plain_child, &call, namespaces, &pidfd);
+  if (pid < 0) return errno;
+  const UniqueFd closes(pidfd);
+  (void)reap(pid);
+  return 0;
+}
+
+UniqueFd open_own_executable() {
+  UniqueFd file(::open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!file) throw_errno("open this program's executable");
+  mount_attr readonly{};
+  readonly.attr_set = MOUNT_ATTR_RDONLY;
+  readonly.propagation = MS_PRIVATE;
+  if (::mount_setattr(file.get(), "", AT_EMPTY_PATH, &readonly, sizeof readonly) != 0) {
+    throw_errno("make this program's executable read-only");
+  }
+  return file;
+}
+
+}  // namespace lade::sandbox
