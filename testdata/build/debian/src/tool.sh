@@ -1,0 +1,4 @@
+#!/bin/sh
+echo "tool: $*"
+id -u
+cat /opt/app/version
