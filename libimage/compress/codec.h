@@ -27,7 +27,8 @@ struct CompressOptions {
 };
 
 struct DecompressOptions {
-  /// Largest window a stream may ask for: 2^27 (zstd); larger is Error{limit_exceeded}.
+  /// Largest window (zstd) or dictionary (xz) a stream may ask for, 10 to 30 for 2^10 to 2^30
+  /// bytes; larger is Error{limit_exceeded}.
   int max_window_log = 27;
   /// Most bytes that may come out; 0 = no limit.
   std::uint64_t max_output = 0;

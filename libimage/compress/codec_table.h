@@ -7,7 +7,7 @@ namespace lade {
 Codec identity_codec();
 Codec gzip_codec();
 Codec zstd_codec();
-Codec bzip2_codec();  // archive_filters.cpp
-Codec xz_codec();     // archive_filters.cpp
+Codec bzip2_codec();
+Codec xz_codec();
 
 }  // namespace lade

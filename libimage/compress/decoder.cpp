@@ -33,6 +33,14 @@ bool InputWindow::ensure(std::size_t count) {
   return true;
 }
 
+DecoderSource::DecoderSource(std::string_view codec, Source& in, const DecompressOptions& options)
+    : input_(in), codec_(codec), options_(options) {
+  if (options.max_window_log < 10 || options.max_window_log > 30) {
+    throw Error(Errc::invalid_argument, cat("decompress ", codec, ": the largest window, 2^",
+                                            options.max_window_log, ", is not 2^10 to 2^30"));
+  }
+}
+
 std::size_t DecoderSource::read(std::span<std::byte> out) {
   if (small_at_ == small_end_) {
     if (ended_) return 0;

@@ -38,8 +38,8 @@ class DecoderSource : public Source {
   std::size_t read(std::span<std::byte> out) final;
 
  protected:
-  DecoderSource(std::string_view codec, Source& in, const DecompressOptions& options)
-      : input_(in), codec_(codec), options_(options) {}
+  /// Error{invalid_argument} if `options` make no sense.
+  DecoderSource(std::string_view codec, Source& in, const DecompressOptions& options);
 
   /// At least one byte into the front of `out` and how many, or 0 at the end, where the input must
   /// have ended too.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <new>
 
 #include <isa-l/igzip_lib.h>
@@ -93,67 +94,103 @@ std::unique_ptr<Sink> compress_gzip(Sink& out, const CompressOptions& options) {
   return std::make_unique<MemberSink>(out, format, options.threads);
 }
 
-/// Inflates members one after another; ISA-L checks each one's CRC-32 and length.
+/// Longest header of a member, mostly its optional name and comment; nobody writes long ones.
+constexpr std::size_t kMaxHeaderBytes = std::size_t{128} * 1024;
+
+/// Inflates members one after another. The header is parsed here (ISA-L takes a correct header
+/// checksum for a wrong one); ISA-L checks each member's CRC-32 and length.
 class GzipSource final : public DecoderSource {
  public:
   GzipSource(Source& in, const DecompressOptions& options)
-      : DecoderSource("gzip", in, options), state_(std::make_unique<inflate_state>()) {
-    start_member();
-  }
+      : DecoderSource("gzip", in, options), state_(std::make_unique<inflate_state>()) {}
 
  private:
   std::size_t decode(std::span<std::byte> out) override;
   void start_member();
+  unsigned next_header_byte();
+  void skip_header_text();
 
   std::unique_ptr<inflate_state> state_;  // 80 KiB
-  bool in_member_ = true;                 // the first member is required, later ones are not
+  std::vector<std::byte> header_ = {};    // of the current member, while it is read
+  bool in_member_ = false;
+  bool any_member_ = false;
 };
 
-void GzipSource::start_member() {
-  isal_inflate_init(state_.get());
-  state_->crc_flag = ISAL_GZIP;
+unsigned GzipSource::next_header_byte() {
+  if (!input_.ensure(1)) throw_truncated();
+  if (header_.size() == kMaxHeaderBytes) throw_invalid("a member's header is too long");
+  const std::byte byte = input_.available()[0];
+  input_.consume(1);
+  header_.push_back(byte);
+  return static_cast<unsigned>(byte);
 }
 
-std::string_view inflate_error(int code) {
-  switch (code) {
-    case ISAL_INCORRECT_CHECKSUM:
-      return "the checksum or length of a member is wrong";
-    case ISAL_INVALID_WRAPPER:
-      return "a member's header is invalid, or garbage follows the last member";
-    case ISAL_UNSUPPORTED_METHOD:
-      return "a member's compression method is not deflate";
-    default:
-      return "the compressed data is invalid";
+void GzipSource::skip_header_text() {
+  while (next_header_byte() != 0) {
   }
 }
 
+/// RFC 1952, section 2.3.
+void GzipSource::start_member() {
+  constexpr unsigned kHeaderCrc = 2;
+  constexpr unsigned kExtra = 4;
+  constexpr unsigned kName = 8;
+  constexpr unsigned kComment = 16;
+  constexpr unsigned kReserved = 0xE0;
+  header_.clear();
+  if (next_header_byte() != 0x1F || next_header_byte() != 0x8B) {
+    throw_invalid(any_member_ ? "garbage follows the last member" : "not a gzip member");
+  }
+  if (next_header_byte() != 8) throw_invalid("a member's compression method is not deflate");
+  const unsigned flags = next_header_byte();
+  if ((flags & kReserved) != 0) throw_invalid("a member's header has reserved flags");
+  for (int i = 0; i < 6; ++i) (void)next_header_byte();  // time, level, system: of no use
+  if ((flags & kExtra) != 0) {
+    const unsigned low = next_header_byte();
+    const unsigned length = low | next_header_byte() << 8U;
+    for (unsigned i = 0; i < length; ++i) (void)next_header_byte();
+  }
+  if ((flags & kName) != 0) skip_header_text();
+  if ((flags & kComment) != 0) skip_header_text();
+  if ((flags & kHeaderCrc) != 0) {
+    const unsigned expected = libdeflate_crc32(0, header_.data(), header_.size()) & 0xFFFFU;
+    const unsigned low = next_header_byte();
+    if ((low | next_header_byte() << 8U) != expected) {
+      throw_invalid("the checksum of a member's header is wrong");
+    }
+  }
+  isal_inflate_init(state_.get());
+  state_->crc_flag = ISAL_GZIP_NO_HDR_VER;
+  in_member_ = true;
+  any_member_ = true;
+}
+
 std::size_t GzipSource::decode(std::span<std::byte> out) {
-  state_->next_out = reinterpret_cast<std::uint8_t*>(out.data());
-  state_->avail_out = static_cast<std::uint32_t>(std::min<std::size_t>(out.size(), 1U << 30U));
-  const std::uint32_t room = state_->avail_out;
-  while (state_->avail_out == room) {
+  const auto room = static_cast<std::uint32_t>(std::min<std::size_t>(out.size(), 1U << 30U));
+  for (;;) {
     const bool more = input_.ensure(1);
     if (!in_member_) {
-      if (!more) return 0;
+      if (!more && any_member_) return 0;
       start_member();
-      state_->next_out = reinterpret_cast<std::uint8_t*>(out.data());
-      state_->avail_out = room;
-      in_member_ = true;
+      continue;
     }
     const ByteView available = input_.available();
     state_->next_in =
         const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(available.data()));
     state_->avail_in = static_cast<std::uint32_t>(available.size());
+    state_->next_out = reinterpret_cast<std::uint8_t*>(out.data());
+    state_->avail_out = room;
     const int result = isal_inflate(state_.get());
     input_.consume(available.size() - state_->avail_in);
-    if (result != ISAL_DECOMP_OK) throw_invalid(inflate_error(result));
-    if (state_->block_state == ISAL_BLOCK_FINISH) {
-      in_member_ = false;
-    } else if (!more && state_->avail_out == room) {
-      throw_truncated();
+    if (result == ISAL_INCORRECT_CHECKSUM) {
+      throw_invalid("the checksum or length of a member is wrong");
     }
+    if (result != ISAL_DECOMP_OK) throw_invalid("the compressed data is wrong");
+    const std::size_t produced = room - state_->avail_out;
+    in_member_ = state_->block_state != ISAL_BLOCK_FINISH;
+    if (in_member_ && !more && produced == 0) throw_truncated();
+    if (produced != 0) return produced;
   }
-  return room - state_->avail_out;
 }
 
 }  // namespace
