@@ -62,6 +62,13 @@ std::unique_ptr<Session> make_session(const Arguments& arguments, const Environm
   options.stop = stop;
   options.observer = observer;
   options.cert_dir = arguments.value_or(prefixed(side, "cert-dir"), "");
+  if (options.cert_dir.empty()) {
+    const std::string config = environment.variable("XDG_CONFIG_HOME");
+    const std::string home =
+        config.empty() ? cat(environment.variable("HOME"), "/.config") : config;
+    options.certs_directories = {cat(home, "/containers/certs.d"), "/etc/containers/certs.d",
+                                 "/etc/docker/certs.d"};
+  }
   if (const auto verify = arguments.tri_state(prefixed(side, "tls-verify"))) {
     options.tls_verify = *verify ? SessionOptions::TlsVerify::yes : SessionOptions::TlsVerify::no;
   }
