@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ struct ApplyOptions {
   bool whiteouts = true;
   std::optional<std::uint32_t> force_uid = {};  ///< ADD --chown
   std::optional<std::uint32_t> force_gid = {};
+  /// With overlay_whiteouts: the trees of all layers below in the same form, topmost first. They
+  /// give the attributes of directories that the layer leaves out, the links on the way to its
+  /// entries, the targets of hard links into lower layers, and what an opaque root hides; without
+  /// them such directories are made with mode 0755 and such hard links are refused.
+  std::vector<const DirFd*> lower = {};
 };
 
 struct ApplyResult {
@@ -69,6 +75,8 @@ class TarReader {
   /// The content of the current entry; reads of 0 mark its end. Holes of sparse files read as
   /// zeros.
   std::size_t read(std::span<std::byte> out);
+  /// Skips a hole of a sparse file, if the next byte lies in one, and returns its length.
+  std::uint64_t skip_hole();
   /// The archive is over: reads the rest of the stream, so that the stages before see its end.
   void drain_rest();
 

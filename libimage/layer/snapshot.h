@@ -30,20 +30,24 @@ struct CaptureOptions {
   bool xattrs = true;
 };
 
-/// Walks `root` without following links or crossing into other file systems; sockets are left out
+/// Walks `root` without following links; of mount points below it the attributes are recorded, not
+/// the content; sockets are left out
 /// (layer.md has no type for them).
 Snapshot capture(const DirFd& root, const CaptureOptions& options = {});
 
 /// What must be in a layer that turns `lower` into `upper`, sorted by path: additions,
 /// modifications, whiteouts (each before its siblings), hard link groups (first path in order
-/// carries the content). Files are the same if attributes are equal and inode number, size and
-/// ctime show that the content cannot have changed; where that is not certain the contents are
-/// compared. Directories that differ only in mtime are written too. `upper_root` gives the content.
+/// carries the content; if one name changed, all are written). Files are the same if attributes are
+/// equal and inode number, size and ctime show that the content cannot have changed; where that is
+/// not certain the contents are compared. Directories that differ only in mtime are written too,
+/// but for the root, whose mtime tells when the tree was unpacked. Sorted directory by directory,
+/// bytewise. `upper_root` gives the content.
 std::vector<LayerEntry> diff(const Snapshot& lower, const Snapshot& upper, const DirFd& lower_root,
                              std::shared_ptr<const DirFd> upper_root);
 
 /// The same list read from an overlayfs upper directory: character devices 0:0 are whiteouts,
-/// trusted.overlay.opaque or user.overlay.opaque "y" ("x") is opaque, overlay's own xattrs are left
+/// (or, since Linux 6.7, empty files with the xattr overlay.whiteout), trusted.overlay.opaque or
+/// user.overlay.opaque "y" is opaque ("x" only announces such files), overlay's own xattrs are left
 /// out. metacopy and redirect are not used by our mounts; an upper that has them is
 /// Error{unsupported}. `lower` are the lower directories, topmost first: files copied up without a
 /// change are recognised by them and left out.

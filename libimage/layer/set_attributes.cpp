@@ -1,0 +1,82 @@
+#include "libimage/layer/set_attributes.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/io/path.h"
+
+namespace lade {
+namespace {
+
+struct Times {
+  explicit Times(const Timestamp& mtime) {
+    values[0].tv_nsec = UTIME_OMIT;
+    values[1].tv_sec = mtime.seconds;
+    values[1].tv_nsec = static_cast<long>(mtime.nanoseconds);
+  }
+  struct timespec values[2] = {};
+};
+
+void check(int result, std::string_view operation) {
+  if (result != 0) throw_errno(operation);
+}
+
+}  // namespace
+
+void set_mtime(int fd, const Timestamp& mtime) {
+  const Times times(mtime);
+  if (::utimensat(fd, "", times.values, AT_EMPTY_PATH) == 0) return;
+  if (errno != EINVAL) throw_errno("set modification time");
+  // Linux before 5.8 knows no AT_EMPTY_PATH here.
+  check(::utimensat(AT_FDCWD, proc_path(fd).c_str(), times.values, 0), "set modification time");
+}
+
+void set_file_attributes(int fd, const Attributes& attributes, Rights rights) {
+  if (rights == Rights::all) check(::fchown(fd, attributes.uid, attributes.gid), "set owner");
+  if (!attributes.xattrs.empty())
+    set_xattrs(proc_path(fd), Named::by_descriptor, attributes.xattrs, rights);
+  check(::fchmod(fd, attributes.mode), "set mode");
+  const Times times(attributes.mtime);
+  check(::futimens(fd, times.values), "set modification time");
+}
+
+void set_node_attributes(int fd, const Attributes& attributes, Rights rights,
+                         OldXattrs old_xattrs) {
+  if (rights == Rights::all) {
+    check(::fchownat(fd, "", attributes.uid, attributes.gid, AT_EMPTY_PATH), "set owner");
+  }
+  const std::string path = proc_path(fd);
+  check(::chmod(path.c_str(), attributes.mode), "set mode");
+  if (old_xattrs == OldXattrs::replace) {
+    replace_xattrs(path, Named::by_descriptor, attributes.xattrs, rights);
+  } else if (!attributes.xattrs.empty()) {
+    set_xattrs(path, Named::by_descriptor, attributes.xattrs, rights);
+  }
+  set_mtime(fd, attributes.mtime);
+}
+
+void set_link_attributes(const DirFd& dir, const std::string& name, const Attributes& attributes,
+                         Rights rights) {
+  if (rights == Rights::all) {
+    check(::fchownat(dir.get(), name.c_str(), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW),
+          "set owner");
+  }
+  if (!attributes.xattrs.empty()) {
+    set_xattrs(cat(proc_path(dir.get()), "/", name), Named::by_entry, attributes.xattrs, rights);
+  }
+  const Times times(attributes.mtime);
+  check(::utimensat(dir.get(), name.c_str(), times.values, AT_SYMLINK_NOFOLLOW),
+        "set modification time");
+}
+
+void set_opaque(int fd, Rights rights) {
+  const char* const name = rights == Rights::all ? "trusted.overlay.opaque" : "user.overlay.opaque";
+  check(::setxattr(proc_path(fd).c_str(), name, "y", 1, 0), "mark directory as opaque");
+}
+
+}  // namespace lade

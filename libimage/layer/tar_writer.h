@@ -1,0 +1,33 @@
+/// Writes tar headers and content, the same bytes for the same entries. Internal to the layer
+/// module.
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "libimage/io/stream.h"
+#include "libimage/layer/entry.h"
+
+namespace lade::tar {
+
+/// ustar; a PAX header in front of an entry only where a value does not fit the ustar header.
+class TarWriter {
+ public:
+  /// `out` outlives the writer; times later than `clamp_mtime` become it.
+  TarWriter(Sink& out, std::optional<Timestamp> clamp_mtime)
+      : out_(out), clamp_mtime_(clamp_mtime) {}
+
+  /// Writes the entry's header; its content, if it has size, follows by content(). What tar cannot
+  /// hold (a name that would be a whiteout, an xattr name with '=') is Error{unsupported}.
+  void header(const LayerEntry& entry);
+  void content(ByteView data) { out_.write(data); }
+  /// Fills the last block of content of `size` bytes.
+  void end_content(std::uint64_t size);
+  /// Two zero blocks and no more.
+  void finish();
+
+ private:
+  Sink& out_;
+  std::optional<Timestamp> clamp_mtime_;
+};
+
+}  // namespace lade::tar
