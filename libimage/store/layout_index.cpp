@@ -115,6 +115,19 @@ void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Desc
   }
 }
 
+std::optional<oci::Descriptor> sniff_document(Reader& reader, oci::Descriptor blob) {
+  if (blob.size > oci::kMaxManifestBytes || !blob.digest.verifiable()) return std::nullopt;
+  const std::unique_ptr<Source> source = reader.open(blob);
+  const std::string raw = read_all(*source, oci::kMaxManifestBytes, "the document");
+  try {
+    blob.media_type = oci::sniff_media_type(raw);
+  } catch (const Error&) {
+    return std::nullopt;  // a config or a layer
+  }
+  if (!oci::is_manifest(blob.media_type) && !oci::is_index(blob.media_type)) return std::nullopt;
+  return blob;
+}
+
 std::vector<oci::Descriptor> find_referrers(
     Reader& reader, const std::vector<oci::Descriptor>& entries, const Digest& subject,
     const std::function<bool(const oci::Descriptor&)>& has) {

@@ -28,6 +28,9 @@ std::vector<std::string> entry_names(const std::vector<oci::Descriptor>& entries
 /// of that digest.
 void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Descriptor descriptor);
 
+/// `blob` with its media type, if its content is a manifest or an index; else nullopt.
+std::optional<oci::Descriptor> sniff_document(Reader& reader, oci::Descriptor blob);
+
 /// Descriptors of the documents, among those that `entries` reach in `reader`, whose subject is
 /// `subject`. `has` tells what is there: an index may list more.
 std::vector<oci::Descriptor> find_referrers(Reader& reader,

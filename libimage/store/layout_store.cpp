@@ -193,23 +193,11 @@ std::optional<oci::Descriptor> LayoutStore::resolve(const TagOrDigest& reference
 
 std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& digest) {
   const std::optional<DirFd> dir = state_->algorithm_dir(digest, false);
-  if (!dir || !digest.verifiable()) return std::nullopt;
+  if (!dir) return std::nullopt;
   const std::optional<struct stat> st = stat_entry(*dir, blob_name(digest));
   if (!st || !S_ISREG(st->st_mode)) return std::nullopt;
-  oci::Descriptor descriptor{
-      .media_type = {}, .digest = digest, .size = static_cast<std::uint64_t>(st->st_size)};
-  if (descriptor.size > oci::kMaxManifestBytes) return std::nullopt;
-  const std::unique_ptr<Source> source = open(descriptor);
-  const std::string raw = read_all(*source, oci::kMaxManifestBytes, "the document");
-  try {
-    descriptor.media_type = oci::sniff_media_type(raw);
-  } catch (const Error&) {
-    return std::nullopt;  // a blob that is no document has no name to resolve
-  }
-  if (!oci::is_manifest(descriptor.media_type) && !oci::is_index(descriptor.media_type)) {
-    return std::nullopt;
-  }
-  return descriptor;
+  return sniff_document(
+      *this, {.media_type = {}, .digest = digest, .size = static_cast<std::uint64_t>(st->st_size)});
 }
 
 std::optional<std::vector<std::string>> LayoutStore::tags() { return entry_names(entries()); }

@@ -8,14 +8,8 @@
 namespace lade {
 
 PathAndReference parse_path_name(const ImageName& name) {
-  PathAndReference parts = split_path_reference(name.rest);
-  if (parts.path.empty()) {
-    throw Error(Errc::invalid_argument, cat("image name ", quoted(name.str()), ": no path"));
-  }
-  if (parts.path.find('\0') != std::string::npos) {
-    throw Error(Errc::invalid_argument, cat("image name ", quoted(name.str()), ": NUL in path"));
-  }
-  return parts;
+  return with_context([&] { return cat("image name ", quoted(name.str())); },
+                      [&] { return split_path_reference(name.rest); });
 }
 
 PathAndReference parse_path_name_to_write(const ImageName& name) {

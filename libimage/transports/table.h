@@ -4,6 +4,8 @@
 
 namespace lade {
 
+Transport docker_transport();
 Transport oci_transport();
+Transport oci_archive_transport();
 
 }  // namespace lade

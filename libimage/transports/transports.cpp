@@ -10,7 +10,9 @@ namespace lade {
 
 const std::vector<Transport>& transports() {
   static const std::vector<Transport> table{
+      docker_transport(),
       oci_transport(),
+      oci_archive_transport(),
   };
   return table;
 }

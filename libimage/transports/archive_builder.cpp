@@ -1,0 +1,247 @@
+#include "libimage/transports/archive_builder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/io/path.h"
+#include "libimage/store/file_copy.h"
+#include "libimage/transports/tar_header.h"
+
+namespace lade {
+namespace {
+
+constexpr std::uint64_t kEndBytes = 2 * kTarBlockBytes;  // the end-of-archive blocks
+
+DirFd parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return open_dir(".");
+  return open_dir(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+std::string name_in_parent(const std::string& path) {
+  std::string name = path.substr(path.rfind('/') + 1);
+  if (name.empty() || name == "." || name == "..") {
+    throw Error(Errc::invalid_argument, cat("write archive ", quoted(path), ": not a file name"));
+  }
+  return name;
+}
+
+}  // namespace
+
+/// Writes a blob of known size into its room.
+class RegionWriter final : public BlobWriter {
+ public:
+  RegionWriter(ArchiveBuilder& archive, const BlobHint& hint)
+      : archive_(archive),
+        check_(hint),
+        region_(archive.reserve(
+            archive.options_.name_of(hint.expected->media_type, hint.expected->digest),
+            hint.expected->size)) {}
+
+  ~RegionWriter() override {
+    if (!committed_) archive_.release(region_);
+  }
+
+  void write(ByteView data) override {
+    const std::uint64_t at = region_.offset + region_.header + check_.bytes();
+    check_.add(data);  // first: it refuses what would leave the room
+    write_file_at(archive_.file_->fd(), at, data);
+  }
+
+  oci::Descriptor commit(oci::MediaType media_type) override {
+    oci::Descriptor blob = check_.result(std::move(media_type));
+    archive_.publish(region_, archive_.options_.name_of(blob.media_type, blob.digest));
+    committed_ = true;
+    return blob;
+  }
+
+ private:
+  ArchiveBuilder& archive_;
+  BlobCheck check_;
+  ArchiveBuilder::Region region_;
+  bool committed_ = false;
+};
+
+/// Gathers a blob of unknown size beside the archive.
+class SpoolWriter final : public BlobWriter {
+ public:
+  explicit SpoolWriter(ArchiveBuilder& archive)
+      : archive_(archive), check_(BlobHint{}), file_(archive.file_->dir()) {}
+
+  void write(ByteView data) override {
+    check_.add(data);
+    file_.write(data);
+  }
+
+  oci::Descriptor commit(oci::MediaType media_type) override {
+    oci::Descriptor blob = check_.result(std::move(media_type));
+    archive_.add_file(archive_.options_.name_of(blob.media_type, blob.digest), file_.fd(),
+                      blob.size);
+    return blob;
+  }
+
+ private:
+  ArchiveBuilder& archive_;
+  BlobCheck check_;
+  PendingFile file_;
+};
+
+std::uint64_t ArchiveBuilder::Region::length() const noexcept { return header + padded_size(size); }
+
+ArchiveBuilder::ArchiveBuilder(const std::string& path, ArchiveOptions options)
+    : options_(options), name_(name_in_parent(path)) {
+  with_context([&] { return cat("write archive ", quoted(path)); },
+               [&] {
+                 struct stat st {};
+                 if (::stat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode)) {
+                   throw Error(Errc::unsupported, "it exists and is not a regular file");
+                 }
+                 const DirFd parent = parent_of(path);
+                 PendingFile::sweep(parent);
+                 file_ = std::make_unique<PendingFile>(parent);
+               });
+}
+
+ArchiveBuilder::~ArchiveBuilder() = default;
+
+std::unique_ptr<BlobWriter> ArchiveBuilder::start_blob(const BlobHint& hint) {
+  if (hint.expected) return std::make_unique<RegionWriter>(*this, hint);
+  return std::make_unique<SpoolWriter>(*this);
+}
+
+bool ArchiveBuilder::contains(const oci::Descriptor& blob) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = members_.find(options_.name_of(blob.media_type, blob.digest));
+  return found != members_.end() && found->second.size == blob.size;
+}
+
+bool ArchiveBuilder::has(const std::string& name) const {
+  const std::scoped_lock lock(mutex_);
+  return members_.contains(name);
+}
+
+ArchiveBuilder::Region ArchiveBuilder::reserve(const std::string& name, std::uint64_t size) {
+  // Larger files exist nowhere; the sum of offsets must not wrap.
+  constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 50U;
+  if (size > kMaxSize) {
+    throw Error(Errc::limit_exceeded, cat("write archive: a member of ", size, " bytes"));
+  }
+  Region region{.header = make_tar_header(name, size, options_.mode).size(), .size = size};
+  const std::scoped_lock lock(mutex_);
+  const auto reusable = std::find_if(free_.begin(), free_.end(), [&](const Region& free) {
+    return free.length() == region.length();
+  });
+  if (reusable != free_.end()) {
+    region.offset = reusable->offset;
+    free_.erase(reusable);
+  } else {
+    region.offset = end_;
+    end_ += region.length();
+  }
+  return region;
+}
+
+void ArchiveBuilder::release(const Region& region) {
+  const std::scoped_lock lock(mutex_);
+  free_.push_back(region);
+}
+
+void ArchiveBuilder::publish(const Region& region, const std::string& name) {
+  const std::string header = make_tar_header(name, region.size, options_.mode);
+  if (header.size() != region.header) {
+    throw Error(Errc::internal, "write archive: header of another length than its room");
+  }
+  write_file_at(file_->fd(), region.offset, bytes_of(header));
+  // The room may have been another blob's before.
+  const std::string padding(static_cast<std::size_t>(padded_size(region.size) - region.size), '\0');
+  write_file_at(file_->fd(), region.offset + region.header + region.size, bytes_of(padding));
+  const std::scoped_lock lock(mutex_);
+  const auto [member, fresh] = members_.try_emplace(name, region);
+  if (!fresh) {
+    // A digest names its bytes, so either will do; a document may have changed its size.
+    free_.push_back(std::exchange(member->second, region));
+  }
+}
+
+void ArchiveBuilder::add(const std::string& name, std::string_view content) {
+  const Region region = reserve(name, content.size());
+  write_file_at(file_->fd(), region.offset + region.header, bytes_of(content));
+  publish(region, name);
+}
+
+void ArchiveBuilder::add_file(const std::string& name, int file, std::uint64_t size) {
+  const Region region = reserve(name, size);
+  try {
+    copy_file_bytes(file, 0, file_->fd(), region.offset + region.header, size);
+  } catch (...) {
+    release(region);
+    throw;
+  }
+  publish(region, name);
+}
+
+std::string ArchiveBuilder::content(const std::string& name, std::uint64_t limit) const {
+  Region region;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = members_.find(name);
+    if (found == members_.end()) {
+      throw Error(Errc::not_found, cat("write archive: no member ", quoted(name)));
+    }
+    region = found->second;
+  }
+  const auto fd = std::make_shared<UniqueFd>(::fcntl(file_->fd(), F_DUPFD_CLOEXEC, 0));
+  if (!*fd) throw_errno("write archive: duplicate descriptor");
+  FileRangeSource source(fd, region.offset + region.header, region.size, "archive");
+  return read_all(source, limit, quoted(name));
+}
+
+void ArchiveBuilder::arrange(const std::vector<std::string>& order) {
+  std::uint64_t end = 0;
+  bool in_place = true;
+  for (const std::string& name : order) {
+    in_place = in_place && members_.at(name).offset == end;
+    end += members_.at(name).length();
+  }
+  if (!in_place) {
+    auto arranged = std::make_unique<PendingFile>(file_->dir());
+    std::uint64_t at = 0;
+    for (const std::string& name : order) {
+      const Region& region = members_.at(name);
+      copy_file_bytes(file_->fd(), region.offset, arranged->fd(), at, region.length());
+      at += region.length();
+    }
+    file_ = std::move(arranged);
+  }
+  // Cut off dropped blobs, then let the file grow by zeros.
+  const auto set_size = [&](std::uint64_t size) {
+    if (::ftruncate(file_->fd(), static_cast<off_t>(size)) != 0) throw_errno("write archive");
+  };
+  set_size(end);
+  set_size(end + kEndBytes);
+}
+
+void ArchiveBuilder::finish(const std::vector<std::string>& order, const std::string& last) {
+  const std::scoped_lock lock(mutex_);
+  std::set<std::string> placed{last};
+  std::vector<std::string> all;
+  for (const std::string& name : order) {
+    if (members_.contains(name) && placed.insert(name).second) all.push_back(name);
+  }
+  for (const auto& [name, region] : members_) {
+    if (placed.insert(name).second) all.push_back(name);
+  }
+  if (members_.contains(last)) all.push_back(last);
+  arrange(all);
+  file_->publish(name_);
+}
+
+}  // namespace lade

@@ -1,0 +1,49 @@
+#include <utility>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/oci/document.h"
+#include "libimage/store/text_source.h"
+#include "libimage/transports/docker_blob_source.h"
+#include "libimage/transports/docker_repository.h"
+
+namespace lade::docker {
+
+std::optional<oci::Descriptor> RepositoryReader::resolve(const TagOrDigest& reference) {
+  return repository_.resolve(reference, scopes());
+}
+
+std::optional<std::vector<oci::Descriptor>> RepositoryReader::referrers(const Digest& subject) {
+  return repository_.referrers(subject, scopes());
+}
+
+std::optional<std::vector<std::string>> RepositoryReader::tags() {
+  return repository_.tags(scopes());
+}
+
+std::unique_ptr<Source> RepositoryReader::open_document(const oci::Descriptor& document) {
+  if (document.size > oci::kMaxManifestBytes) {
+    throw Error(Errc::limit_exceeded, cat(document.size, " bytes are more than the ",
+                                          oci::kMaxManifestBytes, " that a document may have"));
+  }
+  auto served = repository_.get_document(document.digest, document.media_type,
+                                         oci::kMaxManifestBytes, scopes());
+  if (!served) throw Error(Errc::not_found, "the registry does not have it");
+  return std::make_unique<TextSource>(std::move(served->raw));
+}
+
+std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
+  const auto what = [&] { return cat("read ", blob.digest.str(), " of ", repository_.describe()); };
+  return with_context(what, [&]() -> std::unique_ptr<Source> {
+    if (is_document(blob.media_type)) return open_document(blob);
+    try {
+      return std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob);
+    } catch (const Error& e) {
+      // A type that nobody knows may be that of a document, listed by an index.
+      if (e.code() != Errc::not_found || !is_unknown(blob.media_type)) throw;
+      return open_document(blob);
+    }
+  });
+}
+
+}  // namespace lade::docker

@@ -1,0 +1,194 @@
+#include "libimage/transports/docker_registry.h"
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/config/certs_dir.h"
+#include "libimage/transports/docker_errors.h"
+
+namespace lade::docker {
+namespace {
+
+// After a first 401 one more is possible: the rights of a held token did not suffice.
+constexpr int kMaxChallenges = 2;
+constexpr std::size_t kMaxWarnings = 100;
+constexpr std::size_t kMaxWarningBytes = 4096;  // distribution-spec v1.1.1, "Warnings"
+
+std::string host_of(const std::string& name) {
+  return name == "docker.io" ? "registry-1.docker.io" : name;
+}
+
+TlsOptions tls_options(const SessionOptions& options, const Url& url) {
+  TlsOptions tls;
+  if (options.tls_verify == SessionOptions::TlsVerify::no) tls.verify = TlsOptions::Verify::no;
+  const RegistryCerts certs = options.cert_dir.empty()
+                                  ? find_registry_certs(options.certs_directories, url.authority())
+                                  : read_certs_dir(options.cert_dir);
+  tls.ca_pem = certs.ca_pem;
+  tls.client_cert_file = certs.client_cert_file;
+  tls.client_key_file = certs.client_key_file;
+  return tls;
+}
+
+/// The text of `299 - "text"`; "" if it is anything else.
+std::string warning_text(std::string_view value) {
+  if (!value.starts_with("299 ") || value.size() > kMaxWarningBytes) return {};
+  const auto open = value.find('"');
+  const auto close = value.rfind('"');
+  if (open == std::string_view::npos || close <= open) return {};
+  return printable(value.substr(open + 1, close - open - 1));
+}
+
+}  // namespace
+
+HttpOptions http_options(const SessionOptions& options) {
+  HttpOptions http;
+  http.user_agent = options.user_agent;
+  http.stop = options.stop;
+  const bool has_certs = !options.cert_dir.empty() || !options.certs_directories.empty();
+  if (has_certs || options.tls_verify == SessionOptions::TlsVerify::no) {
+    http.tls_for = [options](const Url& url) { return tls_options(options, url); };
+  }
+  return http;
+}
+
+Registry::Registry(std::string name, std::shared_ptr<HttpClient> http, SessionOptions options)
+    : name_(std::move(name)),
+      host_(host_of(name_)),
+      http_(std::move(http)),
+      options_(std::move(options)),
+      auth_(http_, [this](const std::string& repository) {
+        return options_.credentials ? options_.credentials(name_, repository) : std::nullopt;
+      }) {}
+
+std::shared_ptr<Registry> Registry::of(const std::string& name, Session& session) {
+  const auto http = session.shared<HttpClient>(kHttpClientKey, [&] {
+    return std::make_shared<HttpClient>(http_options(session.options()));
+  });
+  return session.shared<Registry>(cat("docker.registry/", name), [&] {
+    return std::make_shared<Registry>(name, http, session.options());
+  });
+}
+
+Url Registry::base() {
+  const std::scoped_lock lock(base_mutex_);
+  if (!base_) base_ = find_base();
+  return *base_;
+}
+
+Url Registry::find_base() {
+  const Url secure = Url::parse(cat("https://", host_, "/"));
+  const Url plain = Url::parse(cat("http://", host_, "/"));
+  const bool plain_allowed =
+      options_.tls_verify == SessionOptions::TlsVerify::no || secure.is_loopback();
+  if (!plain_allowed) return secure;
+  try {
+    (void)ping(secure);
+    return secure;
+  } catch (const Error& e) {
+    // A certificate that does not verify (denied) is no reason to go on without any.
+    if (e.code() != Errc::unavailable) throw;
+    try {
+      (void)ping(plain);
+    } catch (const Error&) {
+      throw e;
+    }
+    return plain;
+  }
+}
+
+Response Registry::ping(const Url& base) {
+  Response response =
+      http_->send({.url = base.resolve("/v2/"), .headers = {}, .body = {}, .attempts = 1});
+  if (response.status == 401) (void)auth_.learn(response.headers, {}, {});
+  return response;
+}
+
+Url Registry::url(const std::string& repository, std::string_view rest) {
+  return base().resolve(cat("/v2/", repository, rest));
+}
+
+Request Registry::prepared(const Call& call, const std::string& authorization) const {
+  Request request{.method = call.method,
+                  .url = call.url,
+                  .headers = call.headers,
+                  .body = call.body,
+                  .attempts = call.attempts};
+  if (!authorization.empty()) request.headers.set("Authorization", authorization);
+  return request;
+}
+
+std::string Registry::authorization(const Url& url, const Scopes& scopes) {
+  const Url own = base();
+  return url.origin() == own.origin() ? auth_.authorization(own, scopes) : "";
+}
+
+Response Registry::send(const Call& call, const Scopes& scopes) {
+  for (int challenges = 0;; ++challenges) {
+    const std::string used = authorization(call.url, scopes);
+    Response response = http_->send(prepared(call, used));
+    pass_on_warnings(response);
+    const bool ours = call.url.origin() == base().origin();
+    if (response.status != 401 || !ours || challenges == kMaxChallenges ||
+        !reauthenticate(response, scopes, used)) {
+      return response;
+    }
+  }
+}
+
+bool Registry::reauthenticate(const Response& response, const Scopes& scopes,
+                              const std::string& used) {
+  if (response.url.origin() != base().origin()) return false;
+  if (auth_.learn(response.headers, scopes, used)) return true;
+  if (auth_.challenged()) return false;
+  (void)ping(base());  // gcr.io names its token server only there
+  return auth_.challenged() && auth_.learn({}, scopes, used);
+}
+
+Response Registry::expect_success(const Call& call, const Scopes& scopes) {
+  Response response = send(call, scopes);
+  if (!succeeded(response)) throw error_of(response);
+  return response;
+}
+
+std::unique_ptr<Exchange> Registry::start(const Call& call, std::optional<std::uint64_t> size,
+                                          const Scopes& scopes) {
+  return http_->start(prepared(call, authorization(call.url, scopes)), size);
+}
+
+Url Registry::side_url(const Url& from, std::string_view reference) {
+  const Url url = from.resolve(reference);
+  check_side_url(base(), url);
+  return url;
+}
+
+void Registry::pass_on_warnings(const Response& response) {
+  for (const std::string_view value : response.headers.all("warning")) {
+    if (const std::string text = warning_text(value); !text.empty()) warn(text);
+  }
+}
+
+void Registry::warn(const std::string& text) {
+  {
+    const std::scoped_lock lock(warnings_mutex_);
+    if (warnings_.size() >= kMaxWarnings || !warnings_.insert(text).second) return;
+  }
+  if (options_.observer == nullptr) return;
+  options_.observer->notify({.kind = ProgressEvent::Kind::warning,
+                             .item = name_,
+                             .label = cat("registry ", name_),
+                             .note = cat("registry ", name_, ": ", text)});
+}
+
+void Registry::forget(const Url& url, const Scopes& scopes) noexcept {
+  try {
+    Request request = prepared({.method = "DELETE", .url = url}, authorization(url, scopes));
+    request.attempts = 1;
+    request.timeout = std::chrono::seconds(3);  // a courtesy: the registry sweeps by itself
+    request.stop = std::stop_token();
+    (void)http_->send(std::move(request));
+  } catch (const std::exception&) {  // nobody is left to be told
+    return;
+  }
+}
+
+}  // namespace lade::docker

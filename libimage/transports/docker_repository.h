@@ -1,0 +1,85 @@
+/// A repository of a registry as a store (distribution-spec v1.1.1). Internal.
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libimage/name/reference.h"
+#include "libimage/store/store.h"
+#include "libimage/transports/docker_registry.h"
+
+namespace lade::docker {
+
+/// True for what lives under /manifests/.
+bool is_document(std::string_view media_type) noexcept;
+/// True if the media type says nothing about where the content lives.
+bool is_unknown(std::string_view media_type) noexcept;
+
+/// A document as the registry served it, its digest computed or checked.
+struct Served {
+  oci::Descriptor descriptor;
+  std::string raw;
+};
+
+/// Requests that reading and writing share.
+class Repository {
+ public:
+  Repository(std::shared_ptr<Registry> registry, std::string name)
+      : registry_(std::move(registry)), name_(std::move(name)) {}
+
+  [[nodiscard]] Registry& registry() const noexcept { return *registry_; }
+  [[nodiscard]] const std::shared_ptr<Registry>& shared_registry() const noexcept {
+    return registry_;
+  }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] Origin origin() const { return {registry_->name(), name_}; }
+  /// "host/name", for messages.
+  [[nodiscard]] std::string describe() const;
+
+  [[nodiscard]] Url manifest_url(std::string_view reference) const;
+  [[nodiscard]] Url blob_url(const Digest& digest) const;
+
+  /// GET of a document of at most `limit` bytes; nullopt on 404. `media_type` "" for any.
+  std::optional<Served> get_document(const TagOrDigest& reference, std::string_view media_type,
+                                     std::uint64_t limit, const Scopes& scopes) const;
+  /// HEAD, then GET where the registry's answer to HEAD does not suffice; nullopt on 404.
+  std::optional<oci::Descriptor> resolve(const TagOrDigest& reference, const Scopes& scopes) const;
+  /// What refers to `subject`: the referrers API, else the tag that stands for it.
+  std::vector<oci::Descriptor> referrers(const Digest& subject, const Scopes& scopes) const;
+  [[nodiscard]] std::vector<std::string> tags(const Scopes& scopes) const;
+
+ private:
+  std::optional<oci::Descriptor> described_by_head(const Response& response,
+                                                   const TagOrDigest& reference) const;
+  std::optional<Url> next_page(const Response& response) const;
+
+  std::shared_ptr<Registry> registry_;
+  std::string name_;
+};
+
+/// The tag that stands for the referrers API where there is none (distribution-spec v1.1.1,
+/// "Referrers Tag Schema").
+Tag referrers_tag(const Digest& subject);
+
+class RepositoryReader final : public Reader {
+ public:
+  explicit RepositoryReader(Repository repository) : repository_(std::move(repository)) {}
+  std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override;
+  std::optional<Origin> origin() const override { return repository_.origin(); }
+  std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
+  std::optional<std::vector<std::string>> tags() override;
+
+ protected:
+  std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;
+
+ private:
+  std::unique_ptr<Source> open_document(const oci::Descriptor& document);
+  [[nodiscard]] Scopes scopes() const { return {pull_scope(repository_.name())}; }
+  Repository repository_;
+};
+
+}  // namespace lade::docker

@@ -1,0 +1,216 @@
+#include "libimage/transports/docker_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/oci/document.h"
+#include "libimage/store/blob_check.h"
+#include "libimage/transports/docker_errors.h"
+
+namespace lade::docker {
+namespace {
+
+constexpr std::size_t kRememberedBytes = std::size_t{16} << 20;
+
+/// The entry of a referrers list for a document (distribution-spec v1.1.1, "Pushing Manifests with
+/// Subject"), and its subject.
+struct Referrer {
+  oci::Descriptor descriptor;
+  Digest subject;
+};
+std::optional<Referrer> referrer_of(const oci::Descriptor& descriptor, const std::string& raw) {
+  const oci::Document document = oci::parse_document(descriptor, raw);
+  oci::Descriptor entry{
+      .media_type = descriptor.media_type, .digest = descriptor.digest, .size = descriptor.size};
+  if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
+    if (!manifest->subject) return std::nullopt;
+    entry.artifact_type =
+        manifest->artifact_type.empty() ? manifest->config.media_type : manifest->artifact_type;
+    entry.annotations = manifest->annotations;
+    return Referrer{std::move(entry), manifest->subject->digest};
+  }
+  if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
+    if (!index->subject) return std::nullopt;
+    entry.artifact_type = index->artifact_type;
+    entry.annotations = index->annotations;
+    return Referrer{std::move(entry), index->subject->digest};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+UploadSessions::~UploadSessions() {
+  for (const Url& session : spare_) cancel(session);
+}
+
+Url UploadSessions::take() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!spare_.empty()) {
+      Url session = std::move(spare_.back());
+      spare_.pop_back();
+      return session;
+    }
+  }
+  Registry& registry = repository_.registry();
+  const Response response = registry.expect_success(
+      {.method = "POST", .url = registry.url(repository_.name(), "/blobs/uploads/")}, scopes());
+  return location(response);
+}
+
+void UploadSessions::keep(Url session) {
+  const std::scoped_lock lock(mutex_);
+  spare_.push_back(std::move(session));
+}
+
+void UploadSessions::cancel(const Url& session) noexcept {
+  repository_.registry().forget(session, scopes());
+}
+
+Url UploadSessions::location(const Response& response) const {
+  const auto location = response.headers.first("location");
+  if (!location) throw Error(Errc::invalid_content, "the registry names no upload location");
+  return repository_.registry().side_url(response.url, *location);
+}
+
+bool UploadSessions::has_blob(const oci::Descriptor& blob) const {
+  Registry& registry = repository_.registry();
+  Response response =
+      registry.send({.method = "HEAD", .url = repository_.blob_url(blob.digest)}, scopes());
+  if (response.status == 200) {
+    const auto length = response.headers.first("content-length");
+    const auto size = length ? parse_decimal(*length) : std::nullopt;
+    return !size || *size == blob.size;
+  }
+  // A store that answers HEAD only with its own error says no less than 404: then it is written.
+  const bool elsewhere = response.url.origin() != registry.base().origin();
+  if (response.status == 404 || response.status == 405 || response.status == 501 || elsewhere) {
+    return false;
+  }
+  throw error_of(response);
+}
+
+RepositoryWriter::RepositoryWriter(Repository repository, TagOrDigest own_reference)
+    : sessions_(std::make_shared<UploadSessions>(std::move(repository))),
+      own_reference_(std::move(own_reference)) {}
+
+Writer::Accepts RepositoryWriter::accepts() const {
+  return {.default_layer_codec = "gzip", .documents_imply_blobs = true};
+}
+
+bool RepositoryWriter::contains(const oci::Descriptor& blob) {
+  const auto what = [&] {
+    return cat("look for ", blob.digest.str(), " in ", repository().describe());
+  };
+  return with_context(what, [&] {
+    if (!is_document(blob.media_type) && sessions_->has_blob(blob)) return true;
+    if (!is_document(blob.media_type) && !is_unknown(blob.media_type)) return false;
+    const auto found = repository().resolve(blob.digest, sessions_->scopes());
+    return found && found->size == blob.size;
+  });
+}
+
+std::unique_ptr<BlobWriter> RepositoryWriter::start_blob(const BlobHint& hint) {
+  return start_upload(sessions_, hint);
+}
+
+void RepositoryWriter::put_document(const std::string& reference, const oci::Descriptor& descriptor,
+                                    const std::string& raw) {
+  const auto what = [&] { return cat("write ", reference, " to ", repository().describe()); };
+  with_context(what, [&] {
+    Response response = repository().registry().expect_success(
+        {.method = "PUT",
+         .url = repository().manifest_url(reference),
+         .headers = {{"Content-Type", descriptor.media_type}},
+         .body = RequestBody::of(raw)},
+        sessions_->scopes());
+    check_stored_digest(response, descriptor.digest);
+    add_to_referrers_tag(descriptor, raw, response);
+  });
+}
+
+void RepositoryWriter::put_manifest(const oci::Descriptor& descriptor, std::string_view raw) {
+  check_document(descriptor, raw);
+  const std::string bytes(raw);
+  put_document(descriptor.digest.str(), descriptor, bytes);
+  remember(descriptor, bytes);
+}
+
+void RepositoryWriter::remember(const oci::Descriptor& descriptor, const std::string& raw) {
+  const std::scoped_lock lock(mutex_);
+  if (document_bytes_ + raw.size() > kRememberedBytes) {
+    documents_.clear();
+    document_bytes_ = 0;
+  }
+  if (documents_.emplace(descriptor.digest, raw).second) document_bytes_ += raw.size();
+}
+
+std::string RepositoryWriter::raw_of(const oci::Descriptor& descriptor) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = documents_.find(descriptor.digest);
+    if (found != documents_.end()) return found->second;
+  }
+  auto served = repository().get_document(descriptor.digest, descriptor.media_type,
+                                          oci::kMaxManifestBytes, sessions_->scopes());
+  if (!served) {
+    throw Error(Errc::not_found,
+                cat(descriptor.digest.str(), " is not in ", repository().describe()));
+  }
+  return std::move(served->raw);
+}
+
+void RepositoryWriter::tag(const Tag& tag, const oci::Descriptor& descriptor) {
+  if (!tag.value.empty()) {
+    put_document(tag.value, descriptor, raw_of(descriptor));
+  } else if (const auto* own = std::get_if<Tag>(&own_reference_)) {
+    put_document(own->value, descriptor, raw_of(descriptor));
+  } else if (std::get<Digest>(own_reference_) != descriptor.digest) {
+    throw Error(Errc::digest_mismatch,
+                cat("write ", to_string(own_reference_), " to ", repository().describe(),
+                    ": the document's digest is ", descriptor.digest.str()));
+  }
+}
+
+void RepositoryWriter::add_to_referrers_tag(const oci::Descriptor& descriptor,
+                                            const std::string& raw, const Response& response) {
+  if (response.headers.first("oci-subject")) return;  // the registry keeps the list
+  if (raw.find("\"subject\"") == std::string::npos) return;
+  std::optional<Referrer> referrer = referrer_of(descriptor, raw);
+  if (!referrer) return;
+  const Tag tag = referrers_tag(referrer->subject);
+  const std::scoped_lock lock(referrers_mutex_);
+  const auto present =
+      repository().get_document(tag, {}, oci::kMaxManifestBytes, sessions_->scopes());
+  oci::Index list = present ? oci::parse_index(present->raw) : oci::Index{};
+  const bool listed =
+      std::any_of(list.manifests.begin(), list.manifests.end(),
+                  [&](const oci::Descriptor& entry) { return entry.digest == descriptor.digest; });
+  if (listed) return;
+  list.manifests.push_back(std::move(referrer->descriptor));
+  const std::string text = oci::serialise(list);
+  put_document(tag.value, oci::describe(std::string(oci::kImageIndex), text), text);
+}
+
+bool RepositoryWriter::try_mount(const oci::Descriptor& blob, const Origin& from) {
+  Registry& registry = repository().registry();
+  if (from.registry != registry.name() || from.repository == repository().name()) return false;
+  const Url url = registry.url(repository().name(), "/blobs/uploads/")
+                      .with_parameter("mount", blob.digest.str())
+                      .with_parameter("from", from.repository);
+  const Scopes scopes = {push_scope(repository().name()), pull_scope(from.repository)};
+  try {
+    const Response response = registry.send({.method = "POST", .url = url, .attempts = 1}, scopes);
+    if (response.status == 201) return true;
+    // The registry does not mount: it has begun an upload, which the next blob can use.
+    if (response.status == 202) sessions_->keep(sessions_->location(response));
+    return false;
+  } catch (const Error&) {  // also where no token gives both rights: the blob is written then
+    return false;
+  }
+}
+
+}  // namespace lade::docker

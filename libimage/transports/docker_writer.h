@@ -1,0 +1,72 @@
+/// Writing to a repository of a registry (distribution-spec v1.1.1, "Push"). Internal.
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "libimage/transports/docker_repository.h"
+
+namespace lade::docker {
+
+/// Upload sessions: begins them, keeps those that a refused mount left open for the next blob, and
+/// cancels what nobody took. Thread-safe; shared by a writer and its blobs.
+class UploadSessions {
+ public:
+  explicit UploadSessions(Repository repository) : repository_(std::move(repository)) {}
+  ~UploadSessions();
+  UploadSessions(const UploadSessions&) = delete;
+  UploadSessions& operator=(const UploadSessions&) = delete;
+
+  /// Where to send the next blob.
+  Url take();
+  void keep(Url session);
+  void cancel(const Url& session) noexcept;
+  /// The session's URL as an answer names it; throws Error{invalid_content} if it does not.
+  Url location(const Response& response) const;
+
+  [[nodiscard]] const Repository& repository() const noexcept { return repository_; }
+  [[nodiscard]] Scopes scopes() const { return {push_scope(repository_.name())}; }
+  /// HEAD of a blob: true if the registry has it, in that size where it tells one.
+  bool has_blob(const oci::Descriptor& blob) const;
+
+ private:
+  Repository repository_;
+  std::mutex mutex_;
+  std::vector<Url> spare_;  // guarded by mutex_
+};
+
+class RepositoryWriter final : public Writer {
+ public:
+  /// `own_reference` is what an empty Tag means.
+  RepositoryWriter(Repository repository, TagOrDigest own_reference);
+
+  bool contains(const oci::Descriptor& blob) override;
+  std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
+  void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override;
+  void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
+  bool try_mount(const oci::Descriptor& blob, const Origin& from) override;
+  Accepts accepts() const override;
+
+ private:
+  void put_document(const std::string& reference, const oci::Descriptor& descriptor,
+                    const std::string& raw);
+  void add_to_referrers_tag(const oci::Descriptor& descriptor, const std::string& raw,
+                            const Response& response);
+  std::string raw_of(const oci::Descriptor& descriptor);
+  void remember(const oci::Descriptor& descriptor, const std::string& raw);
+  [[nodiscard]] const Repository& repository() const noexcept { return sessions_->repository(); }
+
+  std::shared_ptr<UploadSessions> sessions_;
+  TagOrDigest own_reference_;
+  std::mutex mutex_;
+  std::map<Digest, std::string> documents_;  // guarded by mutex_; put here, to be tagged
+  std::size_t document_bytes_ = 0;           // guarded by mutex_
+  std::mutex referrers_mutex_;               // one at a time: read, change, write
+};
+
+/// See docker_upload.cpp.
+std::unique_ptr<BlobWriter> start_upload(std::shared_ptr<UploadSessions> sessions, BlobHint hint);
+
+}  // namespace lade::docker
