@@ -72,9 +72,9 @@ std::optional<Descriptor> read_subject(json::ObjectReader& object) {
 
 Manifest manifest_from(json::Value& value, std::string_view expected) {
   json::ObjectReader object(value, "");
-  refuse_members(object, {"manifests", "fsLayers", "history", "signatures", "blobs"});
-  check_schema_version(object);
   MediaType own = read_own_type(object, expected, is_manifest);
+  check_schema_version(object);
+  refuse_members(object, {"manifests", "fsLayers", "history", "signatures", "blobs"});
   Manifest out{.config = read_descriptor(object.take_required("config"), "config")};
   out.media_type = std::move(own);
   out.artifact_type = read_media_type(object, "artifactType");
@@ -88,10 +88,10 @@ Manifest manifest_from(json::Value& value, std::string_view expected) {
 
 Index index_from(json::Value& value, std::string_view expected) {
   json::ObjectReader object(value, "");
-  refuse_members(object, {"config", "layers", "fsLayers", "history", "signatures", "blobs"});
-  check_schema_version(object);
   Index out;
   out.media_type = read_own_type(object, expected, is_index);
+  check_schema_version(object);
+  refuse_members(object, {"config", "layers", "fsLayers", "history", "signatures", "blobs"});
   out.artifact_type = read_media_type(object, "artifactType");
   out.manifests = read_descriptors(object, "manifests");
   out.subject = read_subject(object);
