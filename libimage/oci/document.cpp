@@ -46,9 +46,11 @@ MediaType read_own_type(json::ObjectReader& object, std::string_view expected,
     json::fail("", cat("it was announced as ", quoted(expected)));
   }
   if (own.empty()) return own;
-  if (!is_kind(own)) json::fail("mediaType", cat("is ", quoted(own)));
   if (!expected.empty() && own != expected) {
     json::fail("mediaType", cat("is ", quoted(own), ", but ", quoted(expected), " was announced"));
+  }
+  if (!is_kind(own)) {
+    json::fail("mediaType", cat("is ", quoted(own), ", the type of another kind of document"));
   }
   return own;
 }

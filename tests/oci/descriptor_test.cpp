@@ -51,9 +51,8 @@ TEST(Descriptor, IsWrittenInTheSpecificationsOrder) {
       "{" LADE_BASE
       R"(,"urls":["https://example.com/x"],"annotations":{"k":"v"},"artifactType":"a/b",)"
       R"("platform":{"architecture":"arm","os":"linux","os.version":"1","os.features":["f"],)"
-      R"("variant":"v7","features":["g"],"p":1},"a":null,"b":1e400000})";
-  EXPECT_EQ(serialise(read(replaced(text, R"(,"b":1e400000)", ""))),
-            replaced(text, R"(,"b":1e400000)", ""));
+      R"("variant":"v7","features":["g"],"p":1},"a":null,"b":[1.50,{}]})";
+  EXPECT_EQ(serialise(read(text)), text);
 }
 
 TEST(Descriptor, CarriesItsContent) {
