@@ -7,5 +7,7 @@ namespace lade {
 Transport docker_transport();
 Transport oci_transport();
 Transport oci_archive_transport();
+Transport docker_archive_transport();
+Transport dir_transport();
 
 }  // namespace lade

@@ -13,6 +13,8 @@ const std::vector<Transport>& transports() {
       docker_transport(),
       oci_transport(),
       oci_archive_transport(),
+      docker_archive_transport(),
+      dir_transport(),
   };
   return table;
 }

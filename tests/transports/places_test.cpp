@@ -50,7 +50,24 @@ struct OciArchivePlace : NamedPlace {
   static Tag name(int n) { return Tag{cat("name", n)}; }
 };
 
-using Places = ::testing::Types<OciPlace, OciArchivePlace>;
+/// Holds plain layers and Docker's documents only; an image is read as a manifest made up anew.
+struct DockerArchivePlace : NamedPlace {
+  static constexpr oci::Family kFamily = oci::Family::docker;
+  static constexpr bool kAnyContent = false;
+  static constexpr int kNames = 2;
+  DockerArchivePlace() : NamedPlace("docker-archive") {}
+  static Tag name(int n) { return Tag{cat("docker.io/library/name:", n)}; }
+};
+
+struct DirPlace : NamedPlace {
+  static constexpr oci::Family kFamily = oci::Family::docker;
+  static constexpr bool kAnyContent = true;
+  static constexpr int kNames = 0;
+  DirPlace() : NamedPlace("dir") {}
+  static Tag name(int /*n*/) { return Tag{}; }
+};
+
+using Places = ::testing::Types<OciPlace, OciArchivePlace, DockerArchivePlace, DirPlace>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Transports, StoreConformance, Places);
 
 }  // namespace

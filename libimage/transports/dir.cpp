@@ -1,0 +1,285 @@
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/digest/hasher.h"
+#include "libimage/io/path.h"
+#include "libimage/store/blob_file.h"
+#include "libimage/transports/table.h"
+
+// The layout is skopeo's: `version`, `manifest.json`, every blob under the hex of its digest, and
+// the images of an index as <hex>.manifest.json.
+namespace lade {
+namespace {
+
+constexpr const char* kVersionFile = "version";
+constexpr const char* kManifestFile = "manifest.json";
+constexpr std::string_view kInstanceSuffix = ".manifest.json";
+constexpr std::string_view kVersion1_1 = "Directory Transport Version: 1.1\n";
+constexpr std::string_view kVersion1_2 = "Directory Transport Version: 1.2\n";  // not only sha256
+constexpr std::uint64_t kMaxVersionBytes = 100;
+
+std::string blob_name(const Digest& digest) {
+  if (digest.algorithm() == "sha256") return std::string(digest.encoded());
+  return cat(digest.algorithm(), "-", digest.encoded());
+}
+
+std::string instance_name(const Digest& digest) { return cat(blob_name(digest), kInstanceSuffix); }
+
+std::optional<std::string> read_version(const DirFd& dir) {
+  if (!stat_entry(dir, kVersionFile)) return std::nullopt;
+  return read_file_at(dir, kVersionFile, kMaxVersionBytes);
+}
+
+/// Throws unless the version is one that we know.
+void check_version(std::string_view text) {
+  const std::string_view version = trimmed(text);
+  if (version != trimmed(kVersion1_1) && version != trimmed(kVersion1_2) &&
+      version != "Directory Transport Version: 1.0") {
+    throw Error(Errc::unsupported, cat("version file says ", quoted(version.substr(0, 80))));
+  }
+}
+
+void write_small_file(const DirFd& dir, const std::string& name, std::string_view content) {
+  PendingFile file(dir);
+  file.write(bytes_of(content));
+  file.publish(name);
+}
+
+class DirReader final : public Reader {
+ public:
+  explicit DirReader(const std::string& path) : path_(path), dir_(open_dir(path)) {
+    with_context([&] { return cat("image directory ", quoted(path_)); },
+                 [&] {
+                   if (const auto version = read_version(dir_)) check_version(*version);
+                   if (!stat_entry(dir_, kManifestFile)) {
+                     throw Error(Errc::not_found, "there is no manifest.json");
+                   }
+                   root_raw_ = read_file_at(dir_, kManifestFile, oci::kMaxManifestBytes);
+                   root_ = oci::describe(oci::sniff_media_type(root_raw_), root_raw_);
+                 });
+  }
+
+  std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override {
+    if (const auto* tag = std::get_if<Tag>(&reference)) {
+      return tag->value.empty() ? std::optional(root_) : std::nullopt;
+    }
+    const auto& digest = std::get<Digest>(reference);
+    if (digest == root_.digest) return root_;
+    const std::string name = instance_name(digest);
+    if (!digest.verifiable() || !stat_entry(dir_, name)) return std::nullopt;
+    const std::string raw = read_file_at(dir_, name, oci::kMaxManifestBytes);
+    return oci::Descriptor{
+        .media_type = oci::sniff_media_type(raw), .digest = digest, .size = raw.size()};
+  }
+
+  std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) override {
+    const std::string name = blob_name(blob.digest);
+    if (!has_blob_file(dir_, name, blob)) return nullptr;
+    return open_blob_file(dir_, name, blob);
+  }
+
+ protected:
+  std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override {
+    std::string name = blob_name(blob.digest);
+    if (blob.digest == root_.digest) {
+      name = kManifestFile;
+    } else if (stat_entry(dir_, instance_name(blob.digest))) {
+      name = instance_name(blob.digest);
+    }
+    return std::make_unique<FileRangeSource>(open_blob_file(dir_, name, blob), 0, blob.size,
+                                             cat("blob ", blob.digest.str()));
+  }
+
+ private:
+  std::string path_;
+  DirFd dir_;
+  std::string root_raw_;
+  oci::Descriptor root_ = oci::describe("", "");
+};
+
+/// True for the names that this transport gives to files of an image: of any image, so that those
+/// of an earlier one can be told from what is not ours.
+bool is_image_file(std::string_view name) {
+  if (name.ends_with(kInstanceSuffix)) name.remove_suffix(kInstanceSuffix.size());
+  const std::size_t dash = name.find('-');
+  if (name.find("signature-") != std::string_view::npos) return true;
+  return dash == std::string_view::npos
+             ? Digest::try_parse(cat("sha256:", name)).has_value()
+             : Digest::try_parse(cat(name.substr(0, dash), ":", name.substr(dash + 1))).has_value();
+}
+
+/// Writes one image or index. The old image of the directory stays valid until manifest.json is
+/// replaced; finish() removes what only it needed.
+class DirWriter final : public Writer {
+ public:
+  explicit DirWriter(const std::string& path) : path_(path), dir_(create_dir(path)) {
+    with_context(
+        [&] { return cat("image directory ", quoted(path_)); },
+        [&] {
+          if (const auto version = read_version(dir_)) {
+            check_version(*version);
+          } else if (has_foreign_content()) {
+            throw Error(Errc::already_exists,
+                        "not a containers image directory, don't want to overwrite important data");
+          }
+          PendingFile::sweep(dir_);
+          write_small_file(dir_, kVersionFile, kVersion1_1);
+          if (stat_entry(dir_, kManifestFile)) {
+            const std::string raw = read_file_at(dir_, kManifestFile, oci::kMaxManifestBytes);
+            root_ = oci::describe("", raw);
+          }
+        });
+  }
+
+  bool contains(const oci::Descriptor& blob) override {
+    const bool document = oci::is_manifest(blob.media_type) || oci::is_index(blob.media_type);
+    if (!document) return has_blob_file(dir_, blob_name(blob.digest), blob);
+    return is_root(blob) || has_blob_file(dir_, instance_name(blob.digest), blob);
+  }
+
+  std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override {
+    if (hint.expected) note_algorithm(hint.expected->digest);
+    return std::make_unique<FileBlobWriter>(dir_, hint, blob_name);
+  }
+
+  void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override {
+    check_document(descriptor, raw);
+    note_algorithm(descriptor.digest);
+    write_small_file(dir_, instance_name(descriptor.digest), raw);
+    const std::scoped_lock lock(mutex_);
+    last_ = descriptor;
+  }
+
+  void tag(const Tag& tag, const oci::Descriptor& descriptor) override {
+    if (!tag.value.empty()) {
+      throw Error(Errc::invalid_argument, cat("name ", quoted(tag.value), " in ", quoted(path_),
+                                              ": a directory holds one image without a name"));
+    }
+    if (!is_root(descriptor) &&
+        !has_blob_file(dir_, instance_name(descriptor.digest), descriptor)) {
+      throw Error(Errc::not_found, cat("publish in ", quoted(path_), ": ", descriptor.digest.str(),
+                                       " is not stored"));
+    }
+    publish(descriptor);
+  }
+
+  bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) override {
+    note_algorithm(blob.digest);
+    return copy_blob_file(blob, file, dir_, blob_name(blob.digest));
+  }
+
+  void finish() override {
+    std::optional<oci::Descriptor> untagged;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!published_) untagged = last_;
+    }
+    if (untagged) publish(*untagged);
+    if (published_) remove_leftovers();
+  }
+
+  Accepts accepts() const override { return {}; }
+
+ private:
+  bool has_foreign_content() const {
+    const std::vector<std::string> names = list_names(dir_);
+    return std::any_of(names.begin(), names.end(),
+                       [](const std::string& name) { return name != ".lade-tmp"; });
+  }
+
+  bool is_root(const oci::Descriptor& blob) const {
+    const std::scoped_lock lock(mutex_);
+    return root_ && root_->digest == blob.digest && root_->size == blob.size;
+  }
+
+  /// Names of other algorithms' blobs came with version 1.2.
+  void note_algorithm(const Digest& digest) {
+    if (digest.algorithm() == "sha256") return;
+    const std::scoped_lock lock(mutex_);
+    if (std::exchange(newer_version_, true)) return;
+    write_small_file(dir_, kVersionFile, kVersion1_2);
+  }
+
+  void publish(const oci::Descriptor& descriptor) {
+    const std::scoped_lock lock(mutex_);
+    if (!root_ || root_->digest != descriptor.digest) {
+      write_small_file(
+          dir_, kManifestFile,
+          read_file_at(dir_, instance_name(descriptor.digest), oci::kMaxManifestBytes));
+    }
+    root_ = descriptor;
+    published_ = true;
+  }
+
+  /// Removes the files of images that manifest.json does not reach.
+  void remove_leftovers() {
+    DirReader reader(path_);
+    std::set<std::string> reached;
+    std::vector<oci::Descriptor> pending{*reader.resolve(Tag{})};
+    std::set<Digest> seen;
+    while (!pending.empty()) {
+      const oci::Descriptor blob = std::move(pending.back());
+      pending.pop_back();
+      if (!seen.insert(blob.digest).second) continue;
+      const bool document = oci::is_manifest(blob.media_type) || oci::is_index(blob.media_type);
+      if (!document) {
+        reached.insert(blob_name(blob.digest));
+        continue;
+      }
+      if (seen.size() > 1) reached.insert(instance_name(blob.digest));
+      if (!contains(blob)) continue;  // a sparse index lists what is elsewhere
+      const std::vector<oci::Descriptor> children = oci::successors(reader.document(blob));
+      pending.insert(pending.end(), children.begin(), children.end());
+    }
+    for (const std::string& name : list_names(dir_)) {
+      if (is_image_file(name) && !reached.contains(name)) ::unlinkat(dir_.get(), name.c_str(), 0);
+    }
+  }
+
+  std::string path_;
+  DirFd dir_;
+  mutable std::mutex mutex_;
+  std::optional<oci::Descriptor> root_;  // guarded by mutex_: what manifest.json holds
+  std::optional<oci::Descriptor> last_;  // guarded by mutex_: stored last
+  bool published_ = false;               // guarded by mutex_
+  bool newer_version_ = false;           // guarded by mutex_
+};
+
+void refuse_bad_path(const ImageName& name) {
+  if (name.rest.empty() || name.rest.find('\0') != std::string::npos) {
+    throw Error(Errc::invalid_argument, cat("image name ", quoted(name.str()), ": no path"));
+  }
+}
+
+std::unique_ptr<Reader> read_dir(const ImageName& name, Session& /*session*/) {
+  refuse_bad_path(name);
+  return std::make_unique<DirReader>(name.rest);
+}
+
+std::unique_ptr<Writer> write_dir(const ImageName& name, Session& /*session*/) {
+  refuse_bad_path(name);
+  return std::make_unique<DirWriter>(name.rest);
+}
+
+TagOrDigest reference_of(const ImageName& /*name*/) { return Tag{}; }
+
+}  // namespace
+
+Transport dir_transport() {
+  return {.name = "dir",
+          .syntax = "dir:PATH",
+          .reader = read_dir,
+          .writer = write_dir,
+          .reference = reference_of};
+}
+
+}  // namespace lade
