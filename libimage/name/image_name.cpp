@@ -71,8 +71,9 @@ PathAndReference split_path_reference(std::string_view rest) {
                  cat("invalid name ", quoted(rest.substr(0, 400)), ": ", rule));
   };
   const std::size_t at = rest.rfind('@');
-  if (at != std::string_view::npos && Digest::try_parse(rest.substr(at + 1)) &&
-      rest.substr(0, at).find(':') == std::string_view::npos) {
+  const auto digest =
+      at == std::string_view::npos ? std::nullopt : Digest::try_parse(rest.substr(at + 1));
+  if (digest && digest->verifiable() && rest.substr(0, at).find(':') == std::string_view::npos) {
     out.path = rest.substr(0, at);
     out.reference = rest.substr(at + 1);
   } else {

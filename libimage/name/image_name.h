@@ -20,11 +20,12 @@ struct ImageName {
   [[nodiscard]] std::string str() const;
 };
 
-/// The rest of an oci:, oci-archive: or docker-archive: name, split at the first colon after the
-/// path.
+/// The rest of an oci:, oci-archive: or docker-archive: name: the path ends at the first colon,
+/// what follows is the reference. "PATH@sha256:HEX" names a digest, "PATH:@N" the N-th image.
+/// Throws Error{invalid_argument} if the path is empty or N no number.
 struct PathAndReference {
   std::string path;
-  std::string reference;               ///< "" if absent
+  std::string reference;               ///< "" if absent; a name or a digest
   std::optional<std::size_t> at = {};  ///< for "@N": the N-th image
 };
 PathAndReference split_path_reference(std::string_view rest);

@@ -53,7 +53,7 @@ void check_repository(std::string_view repository) {
   for (const std::string_view component : split(repository, '/')) {
     if (is_path_component(component)) continue;
     if (component.empty()) fail("the repository's name has an empty component");
-    if (any_of(component, is_upper)) {
+    if (is_path_component(lower_case(component))) {
       fail(cat("a repository's name is lower case: ", quoted(lower_case(repository)), "?"));
     }
     fail(cat("component ", quoted(component),
