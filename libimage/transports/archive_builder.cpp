@@ -128,13 +128,17 @@ bool ArchiveBuilder::has(const std::string& name) const {
   return members_.contains(name);
 }
 
+std::string ArchiveBuilder::header_of(const std::string& name, std::uint64_t size) const {
+  return make_tar_header(name, size, name.ends_with('/') ? 0755 : options_.mode);
+}
+
 ArchiveBuilder::Region ArchiveBuilder::reserve(const std::string& name, std::uint64_t size) {
   // Larger files exist nowhere; the sum of offsets must not wrap.
   constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 50U;
   if (size > kMaxSize) {
     throw Error(Errc::limit_exceeded, cat("write archive: a member of ", size, " bytes"));
   }
-  Region region{.header = make_tar_header(name, size, options_.mode).size(), .size = size};
+  Region region{.header = header_of(name, size).size(), .size = size};
   const std::scoped_lock lock(mutex_);
   const auto reusable = std::find_if(free_.begin(), free_.end(), [&](const Region& free) {
     return free.length() == region.length();
@@ -155,7 +159,7 @@ void ArchiveBuilder::release(const Region& region) {
 }
 
 void ArchiveBuilder::publish(const Region& region, const std::string& name) {
-  const std::string header = make_tar_header(name, region.size, options_.mode);
+  const std::string header = header_of(name, region.size);
   if (header.size() != region.header) {
     throw Error(Errc::internal, "write archive: header of another length than its room");
   }

@@ -16,7 +16,7 @@ namespace lade {
 struct ArchiveOptions {
   /// The member name of a blob; its length must not depend on the media type.
   std::string (*name_of)(std::string_view media_type, const Digest& digest) = nullptr;
-  unsigned mode = 0644;  ///< of every member
+  unsigned mode = 0644;  ///< of every file
 };
 
 /// A tar archive in the making, several members at once. Blobs of known size are given their room
@@ -36,7 +36,7 @@ class ArchiveBuilder {
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint);
   [[nodiscard]] bool contains(const oci::Descriptor& blob) const;
 
-  /// Adds a member; one of that name and size stays as it is.
+  /// Adds a member, in place of one of that name. A name that ends in '/' is a directory's.
   void add(const std::string& name, std::string_view content);
   [[nodiscard]] bool has(const std::string& name) const;
   /// Stores `size` bytes of `file` as the member `name` by a kernel-side copy. Unverified.
@@ -59,6 +59,7 @@ class ArchiveBuilder {
     [[nodiscard]] std::uint64_t length() const noexcept;
   };
 
+  [[nodiscard]] std::string header_of(const std::string& name, std::uint64_t size) const;
   Region reserve(const std::string& name, std::uint64_t size);
   void release(const Region& region);
   /// Writes the header and makes the region the member `name`, unless there is one already.

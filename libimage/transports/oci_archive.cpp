@@ -1,3 +1,4 @@
+#include <array>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,9 @@ namespace lade {
 namespace {
 
 constexpr std::uint64_t kMaxMarkerBytes = std::uint64_t{64} * 1024;
+
+// Validators look for the directory itself.
+constexpr std::array kDirectories{"blobs/", "blobs/sha256/"};
 
 std::string blob_member(const Digest& digest) {
   return cat("blobs/", digest.algorithm(), "/", digest.encoded());
@@ -100,6 +104,7 @@ class OciArchiveWriter final : public Writer {
   explicit OciArchiveWriter(PathAndReference name)
       : name_(std::move(name)), archive_(name_.path, {.name_of = name_of_blob}) {
     archive_.add(std::string(oci::kLayoutFile), oci::layout_marker());
+    for (const char* directory : kDirectories) archive_.add(directory, {});
   }
 
   bool contains(const oci::Descriptor& blob) override { return archive_.contains(blob); }
@@ -146,6 +151,7 @@ class OciArchiveWriter final : public Writer {
       bool expanded;
     };
     std::vector<std::string> order{std::string(oci::kLayoutFile)};
+    order.insert(order.end(), kDirectories.begin(), kDirectories.end());
     std::set<Digest> seen;
     std::vector<Step> steps;
     const auto push_all = [&](const std::vector<oci::Descriptor>& descriptors) {

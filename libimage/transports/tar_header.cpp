@@ -181,15 +181,16 @@ PaxRecords parse_pax(std::string_view text) {
 }
 
 std::string make_tar_header(const std::string& path, std::uint64_t size, unsigned mode) {
+  const char type = path.ends_with('/') ? '5' : '0';
   if (path.size() <= kNameBytes && size <= kMaxOctalSize) {
-    return one_header(path, {}, size, mode, '0');
+    return one_header(path, {}, size, mode, type);
   }
   std::string records = pax_record("path", path);
   if (size > kMaxOctalSize) records += pax_record("size", cat(size));
   std::string text = one_header("PaxHeader", {}, records.size(), 0644, 'x');
   records.resize(static_cast<std::size_t>(padded_size(records.size())), '\0');
   const std::uint64_t octal = size > kMaxOctalSize ? 0 : size;
-  return cat(text, records, one_header(path.substr(0, kNameBytes), {}, octal, mode, '0'));
+  return cat(text, records, one_header(path.substr(0, kNameBytes), {}, octal, mode, type));
 }
 
 }  // namespace lade

@@ -44,7 +44,7 @@ PaxRecords parse_pax(std::string_view text);
 
 /// The header of a regular file of `size` bytes, owner 0, time 0: one block, or three with a PAX
 /// header in front where the name or the size do not fit ustar. Its length depends only on the
-/// length of the name and on the size.
+/// length of the name and on the size. A name that ends in '/' is a directory's.
 std::string make_tar_header(const std::string& path, std::uint64_t size, unsigned mode);
 
 }  // namespace lade
