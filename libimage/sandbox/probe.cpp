@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -20,9 +21,7 @@ constexpr unsigned long kNamespaces =
 
 /// Shared with the child that tries; each is the errno of the first failure, 0 if none.
 struct Attempt {
-  const char* lower = nullptr;
-  const char* upper = nullptr;
-  const char* work = nullptr;
+  const char* directory = nullptr;  // holds "lower", "upper" and "work"
   int proc = 0;
   int overlay = 0;
 };
@@ -38,10 +37,11 @@ int try_mount_proc() {
 }
 
 int try_mount_overlay(const Attempt& attempt) {
+  if (::chdir(attempt.directory) != 0) return errno;  // names are short, whatever the path
   const int context = ::fsopen("overlay", FSOPEN_CLOEXEC);
-  if (context < 0 || ::fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", attempt.lower, 0) != 0 ||
-      ::fsconfig(context, FSCONFIG_SET_STRING, "upperdir", attempt.upper, 0) != 0 ||
-      ::fsconfig(context, FSCONFIG_SET_STRING, "workdir", attempt.work, 0) != 0) {
+  if (context < 0 || ::fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", "lower", 0) != 0 ||
+      ::fsconfig(context, FSCONFIG_SET_STRING, "upperdir", "upper", 0) != 0 ||
+      ::fsconfig(context, FSCONFIG_SET_STRING, "workdir", "work", 0) != 0) {
     return errno;
   }
   (void)::fsconfig(context, FSCONFIG_SET_FLAG, "volatile", nullptr, 0);
@@ -67,11 +67,7 @@ void make_dir(const TempDir& dir, const char* name) {
 Abilities probe(const std::string& directory) {
   const TempDir scratch(directory, ".lade-probe-");
   for (const char* name : {"lower", "upper", "work"}) make_dir(scratch, name);
-  const std::string base = proc_path(scratch.dir().get());  // short, whatever the directory's name
-  const std::string lower = base + "/lower";
-  const std::string upper = base + "/upper";
-  const std::string work = base + "/work";
-  Attempt attempt{lower.c_str(), upper.c_str(), work.c_str()};
+  Attempt attempt{scratch.path().c_str()};
   const int error = call_in_namespaces(kNamespaces, try_all, &attempt);
   Abilities abilities;
   if (error != 0) {

@@ -43,6 +43,8 @@ std::optional<int> reap_ended(pid_t command) {
   }
 }
 
+}  // namespace
+
 void kill_everything() {
   (void)::kill(-1, SIGKILL);  // all but this process, and by the kernel's word not one is missed
   for (;;) {
@@ -50,8 +52,6 @@ void kill_everything() {
     if (pid < 0 && errno == ECHILD) return;
   }
 }
-
-}  // namespace
 
 void block_supervised_signals() {
   const sigset_t set = supervised_signals();

@@ -13,4 +13,7 @@ void block_supervised_signals();
 /// signal n.
 int supervise(pid_t command, int channel);
 
+/// Kills and reaps every other process of the pid namespace.
+void kill_everything();
+
 }  // namespace lade::sandbox

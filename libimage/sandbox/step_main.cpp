@@ -1,10 +1,10 @@
 // The re-executed process: first of the step's pid namespace, it sets the step up, starts the
 // command, supervises it and takes its own traces away.
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -128,6 +128,8 @@ int run_command(const Step& step) {
 }
 
 void tidy(Step& step) {
+  kill_everything();
+  if (!step.points) return;
   if (step.spec.config.root.readonly) set_access(step.root.tree, Access::read_write);
   step.points->unmake();
   for (const CopiedUp& directory : step.points->copied_up()) {
@@ -164,7 +166,7 @@ SetupRecord failure_record(const std::exception& failure) {
     } catch (const std::exception& e) {
       send_record(channel, failure_record(e));
     }
-    if (step.points) tidy(step);
+    tidy(step);
     if (status) {
       SetupRecord record{SetupRecord::Kind::ended};
       record.exit_status = *status;
