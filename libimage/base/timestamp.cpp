@@ -17,6 +17,11 @@ std::int64_t days_from_civil(std::int64_t year, unsigned month, unsigned day) {
   return era * 146097 + static_cast<std::int64_t>(day_of_era) - 719468;
 }
 
+unsigned days_of_month(unsigned year, unsigned month) {
+  if (month == 2) return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
 std::string padded(std::int64_t value, std::size_t width) {
   std::string digits = cat(value);
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
@@ -67,8 +72,8 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text) {
       text[16] != ':') {
     return std::nullopt;
   }
-  if (*month < 1 || *month > 12 || *day < 1 || *day > 31 || *hour > 23 || *minute > 59 ||
-      *second > 60) {
+  if (*month < 1 || *month > 12 || *day < 1 || *day > days_of_month(*year, *month) || *hour > 23 ||
+      *minute > 59 || *second > 60) {
     return std::nullopt;
   }
   Timestamp time{
