@@ -24,18 +24,24 @@ constexpr int kRenameRetries =
     128;  // security.md of every peer: openat2 answers EAGAIN while a rename races
 constexpr std::size_t kMaxDepth =
     1000;  // directories below a root; deeper trees are an attack on recursion
+constexpr std::size_t kMaxOpenLevels =
+    64;  // directories open at once while a tree is removed; the usual limit is 1024 for a process
 constexpr int kDirFlags = O_DIRECTORY | O_CLOEXEC;
+
+int openat2_retrying(int dir, const char* path, open_how how) noexcept {
+  for (int attempt = 0;; ++attempt) {
+    const long fd = ::syscall(SYS_openat2, dir, path, &how, sizeof how);
+    if (fd >= 0) return static_cast<int>(fd);
+    if ((errno != EAGAIN && errno != EINTR) || attempt == kRenameRetries) return -1;
+  }
+}
 
 int openat2_in_root(int root, const char* path, int flags, mode_t mode) noexcept {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  for (int attempt = 0;; ++attempt) {
-    const long fd = ::syscall(SYS_openat2, root, path, &how, sizeof how);
-    if (fd >= 0) return static_cast<int>(fd);
-    if ((errno != EAGAIN && errno != EINTR) || attempt == kRenameRetries) return -1;
-  }
+  return openat2_retrying(root, path, how);
 }
 
 std::vector<std::string_view> components_of(std::string_view path) {
@@ -74,54 +80,87 @@ std::vector<std::string> names_in(int dir) {
   return names;
 }
 
-/// Empties the directory `top` with an explicit stack, so that depth costs file descriptors, not
-/// stack frames.
-void empty_directory(DirFd top) {
-  struct Level {
-    DirFd dir;
-    std::vector<std::string> names;
-    std::string removing = {};  // the subdirectory that the next level empties
-  };
-  struct stat top_stat {};
-  if (::fstat(top.get(), &top_stat) != 0) throw_errno("stat directory");
+/// A directory being emptied, and the names in it that are still to remove.
+struct Level {
+  DirFd dir;  // closed while the walk is far below, reopened on the way up
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::vector<std::string> names = {};
+  std::string removing = {};  // the subdirectory that the next level empties
+};
+
+Level open_level(UniqueFd fd) {
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) throw_errno("stat directory");
+  Level level{DirFd(std::move(fd)), st.st_dev, st.st_ino};
+  level.names = names_in(level.dir.get());
+  return level;
+}
+
+/// Opens the subdirectory `name` of `dir` unless something is mounted there.
+UniqueFd open_subdirectory(int dir, const std::string& name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_NOFOLLOW | kDirFlags;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+  const auto open = [&] { return openat2_retrying(dir, name.c_str(), how); };
+  UniqueFd sub(open());
+  if (!sub && errno == EACCES) {
+    const UniqueFd handle(::openat(dir, name.c_str(), O_PATH | O_NOFOLLOW | kDirFlags));
+    if (handle) (void)::chmod(proc_path(handle.get()).c_str(), 0700);
+    sub.reset(open());
+  }
+  if (sub) {
+    (void)::fchmod(sub.get(), 0700);
+    return sub;
+  }
+  if (errno == EXDEV) {
+    throw Error(Errc::denied, cat("remove ", quoted(name), ": a file system is mounted there"));
+  }
+  throw_errno(cat("remove ", quoted(name)));
+}
+
+/// Opens `above` again by way of its subdirectory `below`.
+void reopen_above(Level& above, const Level& below) {
+  UniqueFd fd(::openat(below.dir.get(), "..", O_RDONLY | kDirFlags));
+  struct stat st {};
+  if (!fd || ::fstat(fd.get(), &st) != 0) throw_errno("open the directory above");
+  if (st.st_dev != above.device || st.st_ino != above.inode) {
+    throw Error(Errc::unavailable,
+                cat("remove directory ", quoted(above.removing), ": it was moved meanwhile"));
+  }
+  above.dir = DirFd(std::move(fd));
+}
+
+/// Removes one name of the last level, or adds the directory of that name as a level.
+void remove_next(std::vector<Level>& levels) {
+  Level& level = levels.back();
+  const std::string name = std::move(level.names.back());
+  level.names.pop_back();
+  if (::unlinkat(level.dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;
+  if (errno != EISDIR && errno != EPERM) throw_errno(cat("remove ", quoted(name)));
+  level.removing = name;
+  Level next = open_level(open_subdirectory(level.dir.get(), name));
+  if (levels.size() >= kMaxOpenLevels) levels[levels.size() - kMaxOpenLevels].dir.reset();
+  levels.push_back(std::move(next));
+}
+
+/// Empties the directory `top` with an explicit stack, so that depth costs neither stack frames nor
+/// file descriptors.
+void empty_directory(UniqueFd top) {
   std::vector<Level> levels;
-  levels.push_back({std::move(top), {}, {}});
-  levels.back().names = names_in(levels.back().dir.get());
-  while (!levels.empty()) {
-    Level& level = levels.back();
-    if (level.names.empty()) {
-      levels.pop_back();
-      if (!levels.empty()) {
-        Level& above = levels.back();
-        if (::unlinkat(above.dir.get(), above.removing.c_str(), AT_REMOVEDIR) != 0 &&
-            errno != ENOENT) {
-          throw_errno(cat("remove directory ", quoted(above.removing)));
-        }
-      }
+  levels.push_back(open_level(std::move(top)));
+  for (;;) {
+    if (!levels.back().names.empty()) {
+      remove_next(levels);
       continue;
     }
-    const std::string name = std::move(level.names.back());
-    level.names.pop_back();
-    if (::unlinkat(level.dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) continue;
-    if (errno != EISDIR && errno != EPERM) throw_errno(cat("remove ", quoted(name)));
-    UniqueFd sub(::openat(level.dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | kDirFlags));
-    if (!sub && errno == EACCES) {
-      const UniqueFd handle(
-          ::openat(level.dir.get(), name.c_str(), O_PATH | O_NOFOLLOW | kDirFlags));
-      if (handle) (void)::chmod(proc_path(handle.get()).c_str(), 0700);
-      sub.reset(::openat(level.dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | kDirFlags));
+    if (levels.size() == 1) return;
+    Level& above = levels[levels.size() - 2];
+    if (!above.dir) reopen_above(above, levels.back());
+    if (::unlinkat(above.dir.get(), above.removing.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+      throw_errno(cat("remove directory ", quoted(above.removing)));
     }
-    if (!sub) throw_errno(cat("remove ", quoted(name)));
-    struct stat sub_stat {};
-    if (::fstat(sub.get(), &sub_stat) != 0) throw_errno(cat("stat ", quoted(name)));
-    if (sub_stat.st_dev != top_stat.st_dev) {
-      throw Error(Errc::denied, cat("remove ", quoted(name), ": is on another file system"));
-    }
-    if ((sub_stat.st_mode & 0700U) != 0700U) (void)::fchmod(sub.get(), 0700);
-    level.removing = name;
-    Level next{DirFd(std::move(sub)), {}, {}};
-    next.names = names_in(next.dir.get());
-    levels.push_back(std::move(next));
+    levels.pop_back();
   }
 }
 
@@ -236,15 +275,7 @@ std::vector<std::string> list_names(const DirFd& dir) { return names_in(dir.get(
 void remove_tree(const DirFd& dir, const std::string& name) {
   if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;
   if (errno != EISDIR && errno != EPERM) throw_errno(cat("remove ", quoted(name)));
-  UniqueFd sub(::openat(dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | kDirFlags));
-  if (!sub && errno == EACCES) {
-    const UniqueFd handle(::openat(dir.get(), name.c_str(), O_PATH | O_NOFOLLOW | kDirFlags));
-    if (handle) (void)::chmod(proc_path(handle.get()).c_str(), 0700);
-    sub.reset(::openat(dir.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | kDirFlags));
-  }
-  if (!sub) throw_errno(cat("remove ", quoted(name)));
-  (void)::fchmod(sub.get(), 0700);
-  empty_directory(DirFd(std::move(sub)));
+  empty_directory(open_subdirectory(dir.get(), name));
   if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
     throw_errno(cat("remove directory ", quoted(name)));
   }

@@ -62,8 +62,10 @@ std::optional<struct stat> stat_entry(const DirFd& dir, const std::string& name)
 /// Names of the entries of `dir`, without "." and "..", in no order.
 std::vector<std::string> list_names(const DirFd& dir);
 
-/// Removes `name` in `dir` with all below it, never following a link or leaving the file system
-/// that holds it. Absent is no error. Directories without write permission are made writable first.
+/// Removes `name` in `dir` with all below it, never following a link. Absent is no error.
+/// Directories without write permission are made writable first. A mount point is Error{denied}
+/// (also of a bind mount), a directory that another process moves away meanwhile
+/// Error{unavailable}; what was removed until then stays removed. Depth costs no descriptors.
 void remove_tree(const DirFd& dir, const std::string& name);
 
 /// Removes everything in `dir`, not `dir` itself.
