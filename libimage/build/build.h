@@ -1,0 +1,90 @@
+/// Builds an image from a Containerfile.
+///
+/// text > lines (lexer.h) > instructions by table (containerfile.h, instructions.h) > the stages
+/// that the target needs (stage_graph.h), in parallel > for each instruction: expand, key, look up;
+/// on a miss execute > config, manifest, names in the local store. What is cached touches no
+/// container and writes nothing (docs/design has the cache's rules).
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "libimage/base/progress.h"
+#include "libimage/base/timestamp.h"
+#include "libimage/compress/codec.h"
+#include "libimage/local/local_store.h"
+#include "libimage/oci/image_config.h"
+#include "libimage/sandbox/step_runner.h"
+#include "libimage/store/store.h"
+
+namespace lade::build {
+
+enum class NetworkMode {
+  host,  ///< RUN shares the machine's network
+  none,  ///< RUN has a loopback interface only
+};
+
+struct BuildOptions {
+  std::string context = {};        ///< directory; "" if the build has none
+  std::string containerfile = {};  ///< path; "": Containerfile, then Dockerfile, in the context
+  std::optional<std::string> containerfile_text = {};  ///< instead of a file (standard input)
+  std::string ignore_file = {};                        ///< path; "": by the rules
+  std::vector<std::string> names = {};  ///< as users type them: "app", "localhost/app:1"
+  std::string target = {};              ///< stage name or number; "": the last
+  std::map<std::string, std::string> build_args = {};
+  std::map<std::string, std::string> labels = {};  ///< put on the final image
+  std::optional<oci::Platform> platform = {};      ///< nullopt: the host's
+  bool no_cache = false;                           ///< steps run again; results are still stored
+  std::optional<Timestamp> source_date_epoch = {};
+  NetworkMode network = NetworkMode::host;
+  oci::Family family = oci::Family::oci;
+  std::string layer_codec = "gzip";
+  CompressOptions compress = {};
+  unsigned jobs = 0;  ///< stages at once, and threads that read files; 0: one for each CPU
+  std::string hosts_file = "/etc/hosts";
+  std::string resolv_conf = "/etc/resolv.conf";
+  Clock clock = system_now;
+};
+
+/// A base image, found: where it is and what it is called.
+struct ResolvedBase {
+  std::shared_ptr<Reader> reader;
+  oci::Descriptor root;  ///< manifest or index
+};
+
+/// Finds the image `name` of a FROM or COPY --from (any transport's name, a name of the local
+/// store, a registry reference). Throws Error{not_found} and what transports throw. Called from
+/// several threads, once for each name.
+using BaseResolver =
+    std::function<ResolvedBase(const std::string& name, const oci::Platform& platform)>;
+
+struct BuildServices {
+  LocalStore& store;
+  sandbox::StepRunner& runner;
+  BaseResolver resolve;
+  ProgressObserver& observer;
+};
+
+struct BuildResult {
+  oci::Document manifest;
+  oci::ImageConfig config;
+  std::vector<std::string> names = {};  ///< full names that point to it now
+  std::uint64_t steps = 0;              ///< executed and cached together
+  std::uint64_t cached_steps = 0;
+};
+
+/// Builds, stores the image in services.store.images() under the names (or without one) and returns
+/// it. Errors are "Containerfile:LINE: INSTRUCTION: cause" with a marked excerpt; a RUN that fails
+/// is Error{command_failed} with ExitDetail.
+BuildResult build(const BuildOptions& options, const BuildServices& services,
+                  const std::stop_token& stop);
+
+/// The full name of what users give as -t: "app" is "localhost/app:latest". Throws
+/// Error{invalid_argument}.
+std::string full_image_name(const std::string& name);
+
+}  // namespace lade::build

@@ -1,0 +1,297 @@
+#include "libimage/build/build_context.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/io/path.h"
+#include "libimage/task/run_graph.h"
+
+namespace lade::build {
+
+bool is_copied_xattr(std::string_view name) noexcept {
+  return name == "security.capability" || name.starts_with("user.");
+}
+
+namespace {
+
+constexpr int kMaxLinks = 255;           // as the kernel's own order of magnitude (ELOOP)
+constexpr std::size_t kMaxDepth = 1000;  // of directories below the context
+
+enum class Links { followed, not_followed };
+
+/// Names of the attributes of `file` that COPY keeps.
+std::vector<std::string> copied_xattrs(const std::string& file, Links links) {
+  char names[65536];  // the kernel's own limit (XATTR_LIST_MAX)
+  const ssize_t got = links == Links::followed ? ::listxattr(file.c_str(), names, sizeof names)
+                                               : ::llistxattr(file.c_str(), names, sizeof names);
+  std::vector<std::string> out;
+  if (got <= 0) return out;  // also where the file system has none (ENOTSUP)
+  for (const std::string_view name :
+       split(std::string_view(names, static_cast<std::size_t>(got) - 1), '\0')) {
+    if (is_copied_xattr(name)) out.emplace_back(name);
+  }
+  return out;
+}
+
+struct CloseDir {
+  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
+};
+
+std::string joined(const std::string& directory, std::string_view name) {
+  return directory.empty() ? std::string(name) : cat(directory, "/", name);
+}
+
+std::string read_link(const DirFd& root, const std::string& path) {
+  const UniqueFd fd = open_in_root(root, path, O_PATH | O_NOFOLLOW);
+  std::string target(4096, '\0');
+  const ssize_t got = ::readlinkat(fd.get(), "", target.data(), target.size());
+  if (got < 0) throw_errno(cat("read link ", quoted(path)));
+  target.resize(static_cast<std::size_t>(got));
+  return target;
+}
+
+}  // namespace
+
+/// 200 bytes a file: a context of a hundred thousand files stays small.
+struct BuildContext::Node {
+  std::string name;
+  struct stat status = {};
+  bool loaded = false;
+  bool hidden = false;      // ignored, but something below may be included again
+  bool has_xattrs = false;  // some that COPY keeps
+  bool has_digest = false;
+  Sha256 sha = {};
+  std::vector<Node> children = {};  // sorted by name
+  IgnoreList::Matched matched = {};
+};
+
+BuildContext::BuildContext(DirFd root, IgnoreList ignore, std::string ignored_by,
+                           ContentDigests* digests)
+    : root_(std::make_shared<const DirFd>(std::move(root))),
+      ignore_(std::move(ignore)),
+      ignored_by_(std::move(ignored_by)),
+      digests_(digests),
+      opened_(system_now()),
+      top_(std::make_unique<Node>()) {
+  if (::fstat(root_->get(), &top_->status) != 0) throw_errno("stat the build context");
+}
+
+BuildContext::~BuildContext() = default;
+
+void BuildContext::load(Node& directory, const std::string& path) {
+  if (directory.loaded) return;
+  if (std::count(path.begin(), path.end(), '/') > static_cast<std::ptrdiff_t>(kMaxDepth))
+    throw Error(Errc::limit_exceeded, cat("the build context is deeper than ", kMaxDepth,
+                                          " directories at ", quoted(path.substr(0, 80))));
+  // The path has no links: it was built from names that were read, and O_NOFOLLOW guards the last.
+  UniqueFd fd = open_in_root(*root_, path.empty() ? "." : path,
+                             O_RDONLY | O_DIRECTORY | (path.empty() ? 0 : O_NOFOLLOW));
+  const int number = fd.get();
+  const std::unique_ptr<DIR, CloseDir> entries(::fdopendir(fd.get()));
+  if (!entries) throw_errno(cat("read directory ", quoted(path)));
+  (void)fd.release();  // the DIR has it now
+  for (errno = 0; const dirent* entry = ::readdir(entries.get()); errno = 0) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    Node node{.name = std::string(name)};
+    if (::fstatat(number, entry->d_name, &node.status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;  // removed meanwhile
+      throw_errno(cat("stat ", quoted(joined(path, name))));
+    }
+    if (S_ISSOCK(node.status.st_mode)) continue;
+    if (!ignore_.empty()) {
+      IgnoreList::Verdict verdict = ignore_.judge(joined(path, name), directory.matched);
+      const bool directory_to_search = S_ISDIR(node.status.st_mode) && ignore_.may_include_again();
+      if (verdict.ignored && !directory_to_search) continue;
+      node.hidden = verdict.ignored;
+      if (S_ISDIR(node.status.st_mode)) node.matched = std::move(verdict.matched);
+    }
+    node.has_xattrs =
+        !copied_xattrs(cat(proc_path(number), "/", name), Links::not_followed).empty();
+    directory.children.push_back(std::move(node));
+  }
+  if (errno != 0) throw_errno(cat("read directory ", quoted(path)));
+  std::sort(directory.children.begin(), directory.children.end(),
+            [](const Node& a, const Node& b) { return a.name < b.name; });
+  directory.loaded = true;
+  // A hidden directory shows only if something below it does.
+  std::erase_if(directory.children, [&](Node& child) {
+    if (!child.hidden) return false;
+    load(child, joined(path, child.name));
+    return child.children.empty();
+  });
+}
+
+BuildContext::Node* BuildContext::find(const std::string& path) {
+  Node* node = top_.get();
+  if (path.empty()) return node;
+  std::size_t start = 0;
+  while (start <= path.size()) {
+    if (!S_ISDIR(node->status.st_mode)) return nullptr;
+    load(*node, start == 0 ? std::string() : path.substr(0, start - 1));
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    const std::string_view name(path.data() + start, end - start);
+    const auto child =
+        std::lower_bound(node->children.begin(), node->children.end(), name,
+                         [](const Node& a, std::string_view wanted) { return a.name < wanted; });
+    if (child == node->children.end() || child->name != name) return nullptr;
+    node = &*child;
+    start = end + 1;
+  }
+  return node;
+}
+
+BuildContext::Node& BuildContext::required(const std::string& path) {
+  Node* node = find(path);
+  if (node == nullptr)
+    throw Error(Errc::not_found, cat(quoted(path), " is not in the build context"));
+  return *node;
+}
+
+void BuildContext::read_xattrs(const std::string& path, Attributes& out) {
+  const UniqueFd fd = open_in_root(*root_, path, O_PATH | O_NOFOLLOW);
+  const std::string file = proc_path(fd.get());
+  for (const std::string& name : copied_xattrs(file, Links::followed)) {
+    std::string value(65536, '\0');  // the kernel's own limit (XATTR_SIZE_MAX)
+    const ssize_t size = ::getxattr(file.c_str(), name.c_str(), value.data(), value.size());
+    if (size < 0) continue;  // removed meanwhile
+    value.resize(static_cast<std::size_t>(size));
+    out.xattrs.emplace(name, std::move(value));
+  }
+}
+
+std::optional<Attributes> BuildContext::lookup(const std::string& path) {
+  const std::scoped_lock lock(mutex_);
+  Node* node = find(path);
+  if (node == nullptr) return std::nullopt;
+  const struct stat& status = node->status;
+  Attributes out{
+      .mode = static_cast<std::uint32_t>(status.st_mode & 07777U),
+      .mtime = {status.st_mtim.tv_sec, static_cast<std::uint32_t>(status.st_mtim.tv_nsec)}};
+  if (S_ISDIR(status.st_mode)) {
+    out.type = FileType::directory;
+  } else if (S_ISLNK(status.st_mode)) {
+    out.type = FileType::symlink;
+    out.mode = 0777;
+    out.link_target = read_link(*root_, path);
+  } else if (S_ISREG(status.st_mode)) {
+    out.size = static_cast<std::uint64_t>(status.st_size);
+  } else if (S_ISFIFO(status.st_mode)) {
+    out.type = FileType::fifo;
+  } else {
+    out.type = S_ISCHR(status.st_mode) ? FileType::character : FileType::block;
+    out.device_major = ::major(status.st_rdev);
+    out.device_minor = ::minor(status.st_rdev);
+  }
+  if (node->has_xattrs) read_xattrs(path, out);
+  return out;
+}
+
+std::string BuildContext::resolve(const std::string& path) {
+  const std::scoped_lock lock(mutex_);
+  std::string done;
+  std::string rest = clean_path(path);
+  int links = 0;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    const std::string name = rest.substr(0, end);
+    rest.erase(0, std::min(end + 1, rest.size()));
+    if (name == "..") {
+      const std::size_t slash = done.rfind('/');
+      done.resize(slash == std::string::npos ? 0 : slash);
+      continue;
+    }
+    if (name.empty() || name == ".") continue;
+    const std::string next = joined(done, name);
+    const Node* node = find(next);
+    if (node == nullptr || !S_ISLNK(node->status.st_mode)) {
+      done = next;
+      continue;
+    }
+    if (++links > kMaxLinks)
+      throw Error(Errc::invalid_content, cat("too many links in ", quoted(path)));
+    const std::string target = read_link(*root_, next);
+    if (target.starts_with('/')) done.clear();  // the context is the root
+    rest = rest.empty() ? target : cat(target, "/", rest);
+  }
+  return done;
+}
+
+std::vector<std::string> BuildContext::list(const std::string& path) {
+  const std::scoped_lock lock(mutex_);
+  Node& node = required(path);
+  if (!S_ISDIR(node.status.st_mode))
+    throw Error(Errc::invalid_argument, cat(quoted(path), " is not a directory"));
+  load(node, path);
+  std::vector<std::string> names;
+  names.reserve(node.children.size());
+  for (const Node& child : node.children) names.push_back(child.name);
+  return names;
+}
+
+ContentRef BuildContext::content(const std::string& path) { return {.root = root_, .path = path}; }
+
+FileIdentity BuildContext::identity(const std::string& path) {
+  const std::scoped_lock lock(mutex_);
+  const struct stat& status = required(path).status;
+  return {.device = status.st_dev, .inode = status.st_ino, .links = status.st_nlink};
+}
+
+Sha256 BuildContext::digest(const std::string& path, const std::stop_token& stop) {
+  prepare_digests({path}, 1, stop);
+  const std::scoped_lock lock(mutex_);
+  return required(path).sha;
+}
+
+void BuildContext::prepare_digests(const std::vector<std::string>& paths, unsigned jobs,
+                                   const std::stop_token& stop) {
+  std::vector<const std::string*> unknown;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const std::string& path : paths) {
+      Node& node = required(path);
+      if (node.has_digest) continue;
+      if (const auto known = digests_ != nullptr ? digests_->find(node.status) : std::nullopt) {
+        node.sha = *known;
+        node.has_digest = true;
+      } else {
+        unknown.push_back(&path);
+      }
+    }
+  }
+  parallel_for(
+      unknown.size(), jobs,
+      [&](std::size_t i) {
+        const ContentRef file = content(*unknown[i]);
+        remember(file, hash_content(file, stop));
+      },
+      stop);
+}
+
+void BuildContext::remember(const ContentRef& content, const Sha256& sha) {
+  if (content.text || content.root != root_) return;
+  struct stat status {};
+  {
+    const std::scoped_lock lock(mutex_);
+    Node* node = find(content.path);
+    if (node == nullptr || node->has_digest) return;
+    node->sha = sha;
+    node->has_digest = true;
+    status = node->status;
+  }
+  if (digests_ != nullptr) digests_->put(status, sha, opened_);
+}
+
+std::string BuildContext::why_hidden(const std::string& path) {
+  if (ignore_.empty() || path.empty() || !ignore_.ignores(path)) return {};
+  return cat("it is excluded by ", quoted(ignored_by_));
+}
+
+}  // namespace lade::build

@@ -1,0 +1,56 @@
+#pragma once
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "libimage/build/content_digests.h"
+#include "libimage/build/ignore_pattern.h"
+#include "libimage/build/source_tree.h"
+
+namespace lade::build {
+
+/// The build context: a directory, opened once, that nothing resolves out of; what the ignore file
+/// hides is not there. Each directory is read at most once, when it is first needed. Owners are 0:0
+/// here (BuildKit), links and modes as they are. Thread-safe.
+class BuildContext final : public SourceTree {
+ public:
+  /// `ignored_by` names the ignore file in messages. `digests` may be null and outlives the object.
+  BuildContext(DirFd root, IgnoreList ignore, std::string ignored_by, ContentDigests* digests);
+  ~BuildContext() override;
+
+  std::optional<Attributes> lookup(const std::string& path) override;
+  std::string resolve(const std::string& path) override;
+  std::vector<std::string> list(const std::string& path) override;
+  ContentRef content(const std::string& path) override;
+  FileIdentity identity(const std::string& path) override;
+  Sha256 digest(const std::string& path, const std::stop_token& stop) override;
+  void prepare_digests(const std::vector<std::string>& paths, unsigned jobs,
+                       const std::stop_token& stop) override;
+  void remember(const ContentRef& content, const Sha256& sha) override;
+  std::string why_hidden(const std::string& path) override;
+
+ private:
+  struct Node;
+  Node* find(const std::string& path);
+  void load(Node& directory, const std::string& path);
+  Node& required(const std::string& path);
+  void read_xattrs(const std::string& path, Attributes& out);
+
+  std::shared_ptr<const DirFd> root_;
+  IgnoreList ignore_;
+  std::string ignored_by_;
+  ContentDigests* digests_;
+  Timestamp opened_;
+  std::mutex mutex_;
+  std::unique_ptr<Node> top_;  // guarded by mutex_
+};
+
+/// The extended attributes that COPY keeps: security.capability and user.*; a label of this
+/// machine's SELinux policy or an overlay's mark would mean nothing in an image.
+bool is_copied_xattr(std::string_view name) noexcept;
+
+}  // namespace lade::build

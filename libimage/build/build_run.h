@@ -1,0 +1,104 @@
+/// What the stages of one build share.
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libimage/build/build.h"
+#include "libimage/build/build_context.h"
+#include "libimage/build/containerfile.h"
+#include "libimage/build/environment.h"
+#include "libimage/container/root_fs.h"
+
+namespace lade::build {
+
+/// An ARG in scope.
+struct DeclaredArg {
+  std::string name;
+  std::optional<std::string> value = {};
+};
+
+/// What a stage is after some of its instructions; a stage FROM another starts with a copy.
+struct StageState {
+  oci::ImageConfig image;  ///< `config` is always there
+  RootFs root;
+  Environment environment = {};  ///< ENV and ARG as expansion and RUN see them
+  std::vector<DeclaredArg> args = {};
+  bool cmd_set = false;  ///< CMD was given in this very stage
+
+  [[nodiscard]] oci::ExecutionConfig& config() { return *image.config; }
+};
+
+/// Made once, read by all stages; what changes is guarded or has one writer.
+class BuildRun {
+ public:
+  BuildRun(const BuildOptions& options, const BuildServices& services, Containerfile file);
+  ~BuildRun();
+
+  [[nodiscard]] const BuildOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const BuildServices& services() const noexcept { return services_; }
+  [[nodiscard]] const Containerfile& file() const noexcept { return file_; }
+  [[nodiscard]] const oci::Platform& platform() const noexcept { return platform_; }
+  /// Platform arguments and ARGs before the first FROM, with the values of --build-arg.
+  [[nodiscard]] const Environment& globals() const noexcept { return globals_; }
+  [[nodiscard]] const std::optional<Timestamp>& epoch() const noexcept { return epoch_; }
+  /// RFC 3339: the epoch, or the time when the build began.
+  [[nodiscard]] const std::string& created() const noexcept { return created_; }
+  [[nodiscard]] unsigned jobs() const noexcept { return jobs_; }
+  [[nodiscard]] LayerOptions layer_options() const;
+  /// What of the layer options is in a step's bytes, for its key.
+  [[nodiscard]] std::string layer_key() const;
+
+  /// The build context, opened at the first call. Throws Error{invalid_argument} if there is none.
+  BuildContext& context();
+  /// Files that RUN steps see as /etc/hosts and /etc/resolv.conf: paths on this machine. `network`
+  /// decides their content.
+  struct NetworkFiles {
+    std::string hosts, resolv_conf;
+  };
+  NetworkFiles network_files(NetworkMode network);
+  /// Writes `text` as an executable file that lives as long as the build; returns its path.
+  std::string script(const std::string& text);
+
+  void count_step(bool cached) noexcept;
+  [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
+  [[nodiscard]] std::uint64_t cached_steps() const noexcept { return cached_steps_; }
+  /// Writes what was learnt of the context for the next build.
+  void finish() noexcept;
+
+ private:
+  void set_globals();
+  const TempDir& scratch();
+
+  const BuildOptions& options_;
+  const BuildServices& services_;
+  Containerfile file_;
+  oci::Platform platform_;
+  std::optional<Timestamp> epoch_;
+  std::string created_;
+  Environment globals_;
+  unsigned jobs_;
+  std::atomic<std::uint64_t> steps_ = 0;
+  std::atomic<std::uint64_t> cached_steps_ = 0;
+
+  std::mutex mutex_;
+  DirFd digests_dir_;                        // guarded by mutex_ until set
+  std::unique_ptr<ContentDigests> digests_;  // guarded by mutex_ until set
+  std::unique_ptr<BuildContext> context_;    // guarded by mutex_ until set
+  std::unique_ptr<TempDir> scratch_;         // guarded by mutex_ until set
+  std::size_t scripts_ = 0;                  // guarded by mutex_
+};
+
+/// The Containerfile that `options` name, read: its text and the name that messages give it.
+struct ContainerfileText {
+  std::string name;
+  std::string path;  ///< "" for a given text
+  std::string text;
+};
+ContainerfileText read_containerfile(const BuildOptions& options);
+
+}  // namespace lade::build

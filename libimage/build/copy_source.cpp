@@ -1,0 +1,135 @@
+#include "libimage/build/copy_source.h"
+
+#include <functional>
+#include <map>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/build/ignore_pattern.h"
+#include "libimage/io/path.h"
+
+namespace lade::build {
+namespace {
+
+std::string joined(const std::string& directory, const std::string& name) {
+  return directory.empty() ? name : cat(directory, "/", name);
+}
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+void match_components(SourceTree& tree, const std::string& directory,
+                      const std::vector<PathGlob>& globs, std::size_t at,
+                      std::vector<std::string>& out) {
+  for (const std::string& name : tree.list(directory)) {
+    if (!globs[at].matches(name)) continue;
+    const std::string path = joined(directory, name);
+    if (at + 1 == globs.size()) {
+      out.push_back(path);
+    } else if (const auto found = tree.lookup(path); found && found->type == FileType::directory) {
+      match_components(tree, path, globs, at + 1, out);
+    }
+  }
+}
+
+using Visit = std::function<void(const std::string& path, const Attributes& attributes)>;
+
+void walk(SourceTree& tree, const std::string& path, const Attributes& attributes,
+          const std::stop_token& stop, const Visit& visit) {
+  if (stop.stop_requested()) throw Cancelled();
+  visit(path, attributes);
+  if (attributes.type != FileType::directory) return;
+  for (const std::string& name : tree.list(path)) {
+    const std::string below = joined(path, name);
+    if (const auto found = tree.lookup(below)) walk(tree, below, *found, stop, visit);
+  }
+}
+
+void add_attributes(StepKey& key, const Attributes& attributes) {
+  key.add(cat(static_cast<int>(attributes.type), " ", attributes.mode, " ", attributes.uid, " ",
+              attributes.gid, " ", attributes.device_major, " ", attributes.device_minor));
+  key.add(attributes.link_target);
+  key.add(cat(attributes.xattrs.size()));
+  for (const auto& [name, value] : attributes.xattrs) key.add(name).add(value);
+}
+
+}  // namespace
+
+bool has_wildcard(std::string_view pattern) noexcept {
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\') {
+      ++i;
+    } else if (pattern[i] == '*' || pattern[i] == '?' || pattern[i] == '[') {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<CopySource> match_sources(SourceTree& tree, const std::string& pattern) {
+  const std::string cleaned = clean_path(pattern);
+  std::vector<std::string> paths;
+  if (!has_wildcard(cleaned)) {
+    paths.push_back(cleaned);
+  } else {
+    std::string directory;
+    std::vector<PathGlob> globs;
+    for (const std::string_view part : split(cleaned, '/')) {
+      if (globs.empty() && !has_wildcard(part)) {
+        directory = joined(directory, std::string(part));
+      } else {
+        globs.emplace_back(part, PathGlob::DoubleStar::is_star);
+      }
+    }
+    directory = tree.resolve(directory);
+    const auto found = tree.lookup(directory);
+    if (!found || found->type != FileType::directory)
+      throw Error(Errc::not_found, cat("there is no directory ", quoted(directory),
+                                       " to search for ", quoted(pattern)));
+    match_components(tree, directory, globs, 0, paths);
+  }
+  std::vector<CopySource> out;
+  for (const std::string& path : paths) {
+    CopySource source{.path = tree.resolve(path), .name = base_name(path)};
+    auto found = tree.lookup(source.path);
+    if (!found) {
+      const std::string why = tree.why_hidden(source.path);
+      throw Error(Errc::not_found,
+                  cat("there is no ", quoted(path), why.empty() ? std::string() : cat(": ", why)));
+    }
+    source.attributes = std::move(*found);
+    out.push_back(std::move(source));
+  }
+  return out;
+}
+
+void add_sources(StepKey& key, SourceTree& tree, const std::vector<CopySource>& sources,
+                 unsigned jobs, const std::stop_token& stop) {
+  std::vector<std::string> files;
+  for (const CopySource& source : sources) {
+    walk(tree, source.path, source.attributes, stop,
+         [&](const std::string& path, const Attributes& attributes) {
+           if (attributes.type == FileType::regular) files.push_back(path);
+         });
+  }
+  tree.prepare_digests(files, jobs, stop);
+  for (const CopySource& source : sources) {
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> linked;
+    key.add(source.name);
+    walk(tree, source.path, source.attributes, stop,
+         [&](const std::string& path, const Attributes& attributes) {
+           key.add(std::string_view(path).substr(source.path.size()));
+           add_attributes(key, attributes);
+           if (attributes.type != FileType::regular) return;
+           const Sha256 sha = tree.digest(path, stop);
+           key.add({reinterpret_cast<const char*>(sha.data()), sha.size()});
+           const FileIdentity identity = tree.identity(path);
+           if (identity.links < 2) return;
+           const auto [first, is_new] = linked.try_emplace({identity.device, identity.inode}, path);
+           if (!is_new)
+             key.add("link").add(std::string_view(first->second).substr(source.path.size()));
+         });
+    key.add("end");
+  }
+}
+
+}  // namespace lade::build

@@ -1,0 +1,157 @@
+// RUN: a command in the stage's root file system.
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/build/account.h"
+#include "libimage/build/instructions.h"
+#include "libimage/build/shell_command.h"
+#include "libimage/build/stage.h"
+#include "libimage/build/step_key.h"
+
+namespace lade::build {
+namespace {
+
+class OutputSink final : public Sink {
+ public:
+  explicit OutputSink(StageContext& stage) : stage_(stage) {}
+  void write(ByteView data) override { stage_.output(chars_of(data)); }
+
+ private:
+  StageContext& stage_;
+};
+
+class Run final : public Instruction {
+ public:
+  Run(LogicalLine line, ShellCommand command, std::string script,
+      std::optional<NetworkMode> network)
+      : Instruction(std::move(line)),
+        command_(std::move(command)),
+        script_(std::move(script)),
+        network_(network) {}
+
+  void execute(StageContext& stage) const override {
+    const std::vector<std::string> arguments = command_.arguments(stage.config());
+    const std::string created_by = cat("RUN ", history_text(stage.state(), arguments));
+    const Environment environment = environment_of(stage.state());
+    const NetworkMode network = network_.value_or(stage.run().options().network);
+    StepKey key("RUN");
+    key.add(stage.chain()).add(stage.run().layer_key()).add_all(arguments).add(script_);
+    key.add_all(environment).add(stage.config().working_dir).add(stage.config().user);
+    key.add(network == NetworkMode::host ? "host" : "none");
+    const std::string step = key.str();
+    const bool cached = stage.commit_cached(created_by, step);
+    stage.run().count_step(cached);
+    if (cached) return;
+    stage.commit_layer(created_by, step, run(stage, arguments, environment, network));
+  }
+
+ private:
+  /// BuildKit's spelling: "|2 A=1 B=2 /bin/sh -c make".
+  static std::string history_text(const StageState& state,
+                                  const std::vector<std::string>& arguments) {
+    std::string out;
+    if (!state.args.empty()) out = cat("|", state.args.size());
+    for (const DeclaredArg& arg : state.args) {
+      const auto value = get_variable(state.environment, arg.name);
+      out += cat(" ", arg.name, "=", value ? *value : arg.value.value_or(""));
+    }
+    for (const std::string& argument : arguments) out += cat(out.empty() ? "" : " ", argument);
+    return out;
+  }
+
+  static Environment environment_of(const StageState& state) {
+    Environment out = state.environment;
+    if (!get_variable(out, "PATH")) set_variable(out, "PATH", kDefaultPath);
+    return out;
+  }
+
+  std::optional<LayerResult> run(StageContext& stage, const std::vector<std::string>& arguments,
+                                 const Environment& environment, NetworkMode network) const {
+    if (arguments.empty()) throw Error(Errc::invalid_content, "RUN has no command");
+    const oci::ExecutionConfig& config = stage.config();
+    const Account account = resolve_account(stage.root(), config.user);
+    sandbox::RuntimeConfig step = sandbox::default_config();
+    step.process.args = arguments;
+    step.process.env = environment;
+    if (!get_variable(step.process.env, "HOME"))
+      set_variable(step.process.env, "HOME", account.home);
+    for (const auto& [name, value] : stage.run().options().build_args) {
+      if (is_proxy_variable(name) && !get_variable(step.process.env, name))
+        set_variable(step.process.env, name, value);
+    }
+    step.process.cwd = config.working_dir.empty() ? "/" : config.working_dir;
+    step.process.user = {
+        .uid = account.uid, .gid = account.gid, .additional_gids = account.additional_gids};
+    if (network == NetworkMode::host) step.namespaces.erase(sandbox::Namespace::network);
+    add_mounts(stage, step, network);
+    OutputSink output(stage);
+    return stage.root().run(std::move(step), stage.run().services().runner, output,
+                            stage.run().layer_options(), stage.stop());
+  }
+
+  void add_mounts(StageContext& stage, sandbox::RuntimeConfig& step, NetworkMode network) const {
+    const auto bind = [&](std::string destination, std::string source) {
+      step.mounts.push_back({.destination = std::move(destination),
+                             .type = "bind",
+                             .source = std::move(source),
+                             .options = {"bind", "ro", "nosuid", "nodev"}});
+    };
+    const BuildRun::NetworkFiles files = stage.run().network_files(network);
+    bind("/etc/hosts", files.hosts);
+    bind("/etc/resolv.conf", files.resolv_conf);
+    if (!script_.empty()) bind(step.process.args.front(), stage.run().script(script_));
+  }
+
+  ShellCommand command_;
+  std::string script_;  // a heredoc that names its own interpreter; "" if there is none
+  std::optional<NetworkMode> network_;
+};
+
+std::optional<NetworkMode> network_of(const FlagSet& flags) {
+  const std::string value = flags.value("network");
+  if (value.empty() || value == "default") return std::nullopt;
+  if (value == "none") return NetworkMode::none;
+  if (value == "host") return NetworkMode::host;
+  throw Error(Errc::invalid_content,
+              cat("RUN --network is default, none or host, not ", quoted(value)));
+}
+
+}  // namespace
+
+std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
+  std::string arguments = input.line.arguments;
+  std::vector<Flag> given = take_flags(arguments, input.escape);
+  const FlagSet flags("RUN", std::move(given),
+                      {{"network"},
+                       {"mount", FlagRule::Kind::unsupported},
+                       {"security"},
+                       {"device", FlagRule::Kind::unsupported}});
+  const std::string security = flags.value("security");
+  if (security == "insecure")
+    throw Error(Errc::unsupported, "RUN --security=insecure is not implemented");
+  if (!security.empty() && security != "sandbox")
+    throw Error(Errc::invalid_content,
+                cat("RUN --security is sandbox or insecure, not ", quoted(security)));
+  if (arguments.empty()) throw Error(Errc::invalid_content, "RUN needs a command");
+  ShellCommand command = parse_shell_command(arguments);
+  std::string script;
+  if (!command.exec_form && !input.line.heredocs.empty()) {
+    const Heredoc& first = input.line.heredocs.front();
+    const bool alone = input.line.heredocs.size() == 1 && heredoc_of_word(arguments).has_value();
+    const std::string body = first.body();
+    if (alone && body.starts_with("#!")) {
+      script = body;
+      command = {.exec_form = true, .words = {cat("/dev/pipes/", first.file_name())}};
+    } else if (alone) {
+      command.text = body;
+    } else {  // the shell reads its own heredocs
+      for (const Heredoc& heredoc : input.line.heredocs)
+        command.text += cat("\n", heredoc.content, heredoc.name);
+    }
+  }
+  if (command.exec_form && command.words.empty())
+    throw Error(Errc::invalid_content, "RUN needs a command");
+  return std::make_unique<Run>(input.line, std::move(command), std::move(script),
+                               network_of(flags));
+}
+
+}  // namespace lade::build

@@ -1,0 +1,48 @@
+#include "libimage/build/source_text.h"
+
+#include <algorithm>
+
+#include "libimage/base/text.h"
+
+namespace lade::build {
+namespace {
+
+constexpr std::size_t kMaxShownLines = 6;    // of the item itself: the rest is in the user's editor
+constexpr std::size_t kMaxShownBytes = 160;  // of one line
+
+}  // namespace
+
+SourceText::SourceText(std::string name, std::string text)
+    : name_(std::move(name)), text_(std::move(text)) {}
+
+std::string SourceText::place(const LineRange& lines) const {
+  return cat(printable(name_), ":", lines.first);
+}
+
+std::string SourceText::excerpt(const LineRange& lines) const {
+  const std::vector<std::string_view> all = split(text_, '\n');
+  const std::size_t from = lines.first > 1 ? lines.first - 1 : 1;
+  const std::size_t shown = std::min(lines.last, lines.first + kMaxShownLines - 1);
+  const std::size_t to = std::min(all.size(), shown == lines.last ? lines.last + 1 : shown);
+  const std::size_t width = std::to_string(to).size();
+  std::string out;
+  for (std::size_t number = from; number <= to; ++number) {
+    std::string_view line = all[number - 1];
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (number == all.size() && line.empty()) break;  // the file's last newline
+    const bool marked = number >= lines.first && number <= lines.last;
+    const std::string digits = std::to_string(number);
+    if (!out.empty()) out += '\n';
+    out +=
+        cat(marked ? "> " : "  ", std::string(width - digits.size(), ' '), digits, " | ",
+            printable(line.substr(0, kMaxShownBytes)), line.size() > kMaxShownBytes ? "..." : "");
+  }
+  return out;
+}
+
+Error SourceText::error(Errc code, const LineRange& lines, std::string_view message,
+                        ErrorDetail detail) const {
+  return Error(code, cat(place(lines), ": ", message, "\n", excerpt(lines)), std::move(detail));
+}
+
+}  // namespace lade::build

@@ -1,0 +1,63 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "libimage/build/build_run.h"
+#include "libimage/build/word.h"
+
+namespace lade::build {
+
+/// Finds the finished tree of the stage or image that a COPY --from names.
+using TreeOf = std::function<const RootFs&(const std::string& from)>;
+
+/// A stage while its instructions are executed; one thread's.
+class StageContext {
+ public:
+  StageContext(BuildRun& run, StageState state, TreeOf tree_of, std::stop_token stop)
+      : run_(run), state_(std::move(state)), tree_of_(std::move(tree_of)), stop_(std::move(stop)) {}
+
+  [[nodiscard]] BuildRun& run() noexcept { return run_; }
+  [[nodiscard]] StageState& state() noexcept { return state_; }
+  [[nodiscard]] oci::ExecutionConfig& config() { return state_.config(); }
+  [[nodiscard]] RootFs& root() noexcept { return state_.root; }
+  [[nodiscard]] const RootFs& tree_of(const std::string& from) const { return tree_of_(from); }
+  [[nodiscard]] const std::stop_token& stop() const noexcept { return stop_; }
+
+  /// Expands by what was set before this instruction.
+  [[nodiscard]] Expander expander() const;
+  /// `path` below the working directory, cleaned, with its leading slash.
+  [[nodiscard]] std::string absolute(std::string_view path) const;
+  /// The chain ID of the tree so far; "scratch" without a layer.
+  [[nodiscard]] std::string chain() const;
+
+  /// Ends an instruction that only changed the config: a history entry without a layer.
+  void commit(std::string created_by);
+  /// Ends an instruction with what was stored under `key`, if that is there and may be used; false:
+  /// it must be executed.
+  bool commit_cached(const std::string& created_by, const std::string& key);
+  /// Ends an instruction that was executed: `layer` is on top of root() already; nullopt: it
+  /// changed nothing. Stores the result under `key`.
+  void commit_layer(std::string created_by, const std::string& key,
+                    const std::optional<LayerResult>& layer);
+
+  /// True if the last instruction's result came from the cache.
+  [[nodiscard]] bool was_cached() const noexcept { return was_cached_; }
+  void start_step(std::string item, std::string label);
+  /// Tells the observer a piece of the step's output.
+  void output(std::string_view text) noexcept;
+
+ private:
+  void add_history(std::string created_by, bool empty_layer);
+
+  BuildRun& run_;
+  StageState state_;
+  TreeOf tree_of_;
+  std::stop_token stop_;
+  std::string item_;
+  std::string label_;
+  bool was_cached_ = false;
+};
+
+}  // namespace lade::build

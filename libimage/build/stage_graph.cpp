@@ -1,0 +1,159 @@
+#include "libimage/build/stage_graph.h"
+
+#include <algorithm>
+
+#include "libimage/base/text.h"
+#include "libimage/build/word.h"
+
+namespace lade::build {
+namespace {
+
+/// An earlier stage of that name; nullopt if it is none.
+std::optional<std::size_t> stage_named(const Containerfile& file, const std::string& name) {
+  const std::string wanted = lower_case(name);
+  for (std::size_t i = 0; i < file.stages.size(); ++i) {
+    if (!file.stages[i].name.empty() && file.stages[i].name == wanted) return i;
+  }
+  return std::nullopt;
+}
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const Containerfile& file, const Environment& globals, const oci::Platform& platform)
+      : file_(file), globals_(globals), platform_(platform) {}
+
+  StageGraph build(std::size_t target) {
+    // Edges lead to earlier stages only: walking backwards from the target sees each one after all
+    // that need it.
+    std::vector<bool> needed(target + 1);
+    needed[target] = true;
+    std::vector<GraphStage> stages;
+    for (std::size_t i = target + 1; i-- > 0;) {
+      if (!needed[i]) continue;
+      GraphStage stage = resolve(i);
+      mark(stage.base, needed);
+      for (const auto& [text, ref] : stage.from) mark(ref, needed);
+      stages.push_back(std::move(stage));
+    }
+    std::reverse(stages.begin(), stages.end());
+    StageGraph graph{.stages = std::move(stages), .images = std::move(images_)};
+    const auto renumber = [&](TreeRef& ref) {
+      if (ref.kind != TreeRef::Kind::stage) return;
+      const auto found =
+          std::find_if(graph.stages.begin(), graph.stages.end(),
+                       [&](const GraphStage& stage) { return stage.index == ref.index; });
+      ref.index = static_cast<std::size_t>(found - graph.stages.begin());
+    };
+    for (GraphStage& stage : graph.stages) {
+      renumber(stage.base);
+      for (auto& [text, ref] : stage.from) renumber(ref);
+    }
+    return graph;
+  }
+
+ private:
+  static void mark(const TreeRef& ref, std::vector<bool>& needed) {
+    if (ref.kind == TreeRef::Kind::stage) needed[ref.index] = true;
+  }
+
+  GraphStage resolve(std::size_t index) {
+    const StageSource& source = file_.stages[index];
+    GraphStage out{.index = index};
+    try {
+      resolve_base(source, index, out);
+    } catch (const Error& e) {
+      throw file_.source->error(e.code(), source.from.lines, cat("FROM: ", e.what()));
+    }
+    for (const auto& instruction : source.instructions) {
+      const auto from = instruction->from();
+      if (!from || out.from.count(*from) > 0) continue;
+      try {
+        out.from.emplace(*from,
+                         resolve_from(*from, index, instruction->line().lines, out.platform));
+      } catch (const Error& e) {
+        throw file_.source->error(e.code(), instruction->line().lines,
+                                  cat(instruction->label(), ": ", e.what()));
+      }
+    }
+    return out;
+  }
+
+  void resolve_base(const StageSource& source, std::size_t index, GraphStage& out) {
+    const Expander expander([this](std::string_view name) { return get_variable(globals_, name); },
+                            file_.escape);
+    const std::string platform = expander.word(source.platform);
+    out.platform = platform.empty() ? platform_ : parse_platform(platform);
+    const std::string base = expander.word(source.base);
+    if (base.empty())
+      throw Error(Errc::invalid_content,
+                  cat("the name ", quoted(source.base), " expands to nothing"));
+    const auto stage = stage_named(file_, base);
+    if (stage && *stage < index) {
+      out.base = {.kind = TreeRef::Kind::stage, .index = *stage};
+    } else if (base == "scratch") {
+      out.base = {};
+    } else {
+      out.base = image(base, out.platform, source.from.lines);
+    }
+  }
+
+  TreeRef resolve_from(const std::string& from, std::size_t index, const LineRange& lines,
+                       const oci::Platform& platform) {
+    auto stage = stage_named(file_, from);
+    if (!stage) {
+      const auto number = parse_decimal(from);
+      if (number && *number < file_.stages.size()) stage = static_cast<std::size_t>(*number);
+      if (number && !stage)
+        throw Error(Errc::invalid_argument, cat("there is no stage ", quoted(from)));
+    }
+    if (!stage) return image(from, platform, lines);
+    if (*stage == index) throw Error(Errc::invalid_argument, "a stage cannot copy from itself");
+    if (*stage > index)
+      throw Error(Errc::invalid_argument, cat("stage ", quoted(from), " comes later in the file"));
+    return {.kind = TreeRef::Kind::stage, .index = *stage};
+  }
+
+  TreeRef image(const std::string& name, const oci::Platform& platform, const LineRange& lines) {
+    const auto known = std::find_if(images_.begin(), images_.end(), [&](const ImageRef& ref) {
+      return ref.name == name && ref.platform == platform;
+    });
+    const auto at = static_cast<std::size_t>(known - images_.begin());
+    if (known == images_.end())
+      images_.push_back({.name = name, .platform = platform, .lines = lines});
+    return {.kind = TreeRef::Kind::image, .index = at};
+  }
+
+  const Containerfile& file_;
+  const Environment& globals_;
+  oci::Platform platform_;
+  std::vector<ImageRef> images_;
+};
+
+std::size_t target_index(const Containerfile& file, const std::string& target) {
+  if (target.empty()) return file.stages.size() - 1;
+  if (const auto named = stage_named(file, target)) return *named;
+  const auto number = parse_decimal(target);
+  if (number && *number < file.stages.size()) return static_cast<std::size_t>(*number);
+  std::vector<std::string> names;
+  for (const StageSource& stage : file.stages) {
+    if (!stage.name.empty()) names.push_back(stage.name);
+  }
+  const auto near = nearest(lower_case(target), names);
+  throw Error(Errc::invalid_argument,
+              cat("there is no stage ", quoted(target), " in ", printable(file.source->name()),
+                  near ? cat(", did you mean ", *near, "?") : std::string()));
+}
+
+}  // namespace
+
+StageGraph stage_graph(const Containerfile& file, const std::string& target,
+                       const Environment& globals, const oci::Platform& platform) {
+  return GraphBuilder(file, globals, platform).build(target_index(file, target));
+}
+
+std::string stage_label(const Containerfile& file, std::size_t index) {
+  const StageSource& stage = file.stages[index];
+  return stage.name.empty() ? cat("stage-", index) : stage.name;
+}
+
+}  // namespace lade::build

@@ -1,0 +1,50 @@
+#pragma once
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libimage/build/containerfile.h"
+#include "libimage/build/environment.h"
+#include "libimage/name/platform.h"
+
+namespace lade::build {
+
+/// Where a FROM or --from leads.
+struct TreeRef {
+  enum class Kind { scratch, stage, image } kind = Kind::scratch;
+  std::size_t index = 0;  ///< of `stages` or of `images`
+  bool operator==(const TreeRef&) const = default;
+};
+
+/// An image that some stage reads, for one platform: found once for the build.
+struct ImageRef {
+  std::string name = {};
+  oci::Platform platform = {};
+  LineRange lines = {};  ///< where it is named first
+};
+
+/// A stage that the target needs.
+struct GraphStage {
+  std::size_t index = 0;  ///< in the Containerfile
+  TreeRef base = {};
+  oci::Platform platform = {};
+  std::map<std::string, TreeRef> from = {};  ///< by the text of --from
+};
+
+struct StageGraph {
+  std::vector<GraphStage> stages = {};  ///< in the order of the file; the last one is the target
+  std::vector<ImageRef> images = {};
+};
+
+/// The stages that `target` ("": the last; a name or a number) needs. Stage names go before image
+/// names; only earlier stages can be named. Throws with place and excerpt: an unknown target, a
+/// FROM that expands to nothing, a --from that names its own or a later stage.
+StageGraph stage_graph(const Containerfile& file, const std::string& target,
+                       const Environment& globals, const oci::Platform& platform);
+
+/// "builder", or the stage's number.
+std::string stage_label(const Containerfile& file, std::size_t index);
+
+}  // namespace lade::build
