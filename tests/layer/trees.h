@@ -95,6 +95,15 @@ inline std::string describe(const DirFd& root) {
   return text;
 }
 
+/// The names in a directory, each with a blank behind it.
+inline std::string sorted_list(const std::string& dir) {
+  std::string text;
+  for (const auto& [path, file] : capture(open_dir(dir))) {
+    if (!path.empty() && path.find('/') == std::string::npos) text += path + " ";
+  }
+  return text;
+}
+
 /// The whole tree as entries.
 inline std::vector<LayerEntry> entries_of(const std::string& dir) {
   auto root = std::make_shared<const DirFd>(open_dir(dir));
