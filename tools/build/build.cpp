@@ -1,0 +1,291 @@
+// lade build CONTEXT
+#include "libimage/build/build.h"
+
+#include <array>
+#include <iterator>
+#include <mutex>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/copy/copy.h"
+#include "libimage/name/platform.h"
+#include "libimage/name/reference.h"
+
+#include "tools/build/verbs.h"
+#include "tools/common/compression.h"
+#include "tools/common/groups.h"
+#include "tools/common/images.h"
+#include "tools/common/progress.h"
+#include "tools/common/signals.h"
+#include "tools/common/terminal.h"
+
+namespace lade::tools {
+namespace {
+
+constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024;
+
+constexpr std::array<std::string_view, 2> kNetworks = {"host", "none"};
+
+constexpr std::array<OptionSpec, 16> kBuildOptions = {{
+    {.name = "file",
+     .letter = 'f',
+     .value = "FILE",
+     .help =
+         "the Containerfile, or - for standard input; else Containerfile or Dockerfile in CONTEXT"},
+    {.name = "tag",
+     .letter = 't',
+     .value = "NAME",
+     .help = "name of the image in the local store",
+     .repeats = true},
+    {.name = "output",
+     .letter = 'o',
+     .value = "TRANSPORT:REST",
+     .help = "also write the image there, as 'lade copy' would",
+     .repeats = true},
+    {.name = "target",
+     .value = "STAGE",
+     .help = "build this stage, named or numbered from 0, instead of the last"},
+    {.name = "build-arg",
+     .value = "NAME[=VALUE]",
+     .help = "value of an ARG; without a value, that of the environment",
+     .repeats = true},
+    {.name = "label", .value = "KEY=VALUE", .help = "a label of the image", .repeats = true},
+    {.name = "platform",
+     .value = "OS/ARCH[/VARIANT]",
+     .help = "the platform to build for, if not this machine's"},
+    {.name = "no-cache", .help = "run every step again"},
+    {.name = "network",
+     .value = "MODE",
+     .help = "network of RUN: the host's, or a loopback interface only",
+     .choices = kNetworks},
+    {.name = "format",
+     .value = "FORMAT",
+     .help = "format of the image's manifest",
+     .choices = kImageFormats},
+    {.name = "compression-format",
+     .value = "FORMAT",
+     .help = "codec of the layers that are made",
+     .choices = kCompressFormats},
+    {.name = "compression-level",
+     .value = "LEVEL",
+     .help = "1 to 9 for gzip, 1 to 22 for zstd, or 'fastest'"},
+    {.name = "ignorefile",
+     .value = "FILE",
+     .help = "patterns of what in CONTEXT to ignore, instead of .containerignore or .dockerignore"},
+    {.name = "iidfile",
+     .value = "FILE",
+     .help = "write the image ID (digest of the config) to this file"},
+    {.name = "digestfile",
+     .value = "FILE",
+     .help = "write the digest of the manifest to this file"},
+    {.name = "jobs",
+     .letter = 'j',
+     .value = "N",
+     .help = "stages built at once (default: one for each CPU)"},
+}};
+constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {kBuildOptions, kRegistryOptions,
+                                                                kProgressOptions};
+
+constexpr std::array<std::string_view, 8> kExamples = {
+    "Build this directory into the local store",
+    "lade build -t app .",
+    "Build and push",
+    "lade build -t app -o docker://registry.example/app:1.0 .",
+    "Build one stage with an argument, into a layout",
+    "lade build --target test --build-arg VERSION=1.2 -o oci:out:test .",
+    "The same bytes on every machine",
+    "SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) lade build -t app .",
+};
+
+std::map<std::string, std::string> pairs(const Arguments& arguments, std::string_view option) {
+  std::map<std::string, std::string> found;
+  for (const std::string& word : arguments.values(option)) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw UsageError(cat("option --", option, " takes KEY=VALUE, not ", quoted(word)));
+    found[word.substr(0, equals)] = word.substr(equals + 1);
+  }
+  return found;
+}
+
+std::map<std::string, std::string> build_args(const Arguments& arguments,
+                                              const Environment& environment) {
+  std::map<std::string, std::string> found;
+  for (const std::string& word : arguments.values("build-arg")) {
+    const std::size_t equals = word.find('=');
+    if (word.empty() || equals == 0)
+      throw UsageError(cat("option --build-arg takes NAME[=VALUE], not ", quoted(word)));
+    if (equals != std::string::npos) {
+      found[word.substr(0, equals)] = word.substr(equals + 1);
+    } else if (const auto set = environment.variables.find(word);
+               set != environment.variables.end()) {
+      found[word] = set->second;
+    }
+  }
+  return found;
+}
+
+/// SOURCE_DATE_EPOCH of the build arguments, else of the environment.
+std::optional<Timestamp> source_date_epoch(const std::map<std::string, std::string>& args,
+                                           const Environment& environment) {
+  const auto given = args.find("SOURCE_DATE_EPOCH");
+  const std::string text =
+      given != args.end() ? given->second : environment.variable("SOURCE_DATE_EPOCH");
+  if (text.empty()) return std::nullopt;
+  const std::optional<std::uint64_t> seconds = parse_decimal(text);
+  constexpr std::uint64_t kYear9999 = 253'402'300'799;
+  if (!seconds || *seconds > kYear9999) {
+    throw UsageError(cat("SOURCE_DATE_EPOCH must be seconds since 1970, not ", quoted(text)));
+  }
+  return Timestamp{static_cast<std::int64_t>(*seconds), 0};
+}
+
+build::BuildOptions build_options(const Arguments& arguments, const Environment& environment) {
+  build::BuildOptions options;
+  options.context = arguments.positional().empty() ? "." : arguments.positional().front();
+  const std::string file = arguments.value_or("file", "");
+  if (file == "-") {
+    FdSource input(UniqueFd(0), "standard input");
+    options.containerfile_text =
+        read_all(input, kMaxContainerfileBytes, "Containerfile on standard input");
+  } else {
+    options.containerfile = file;
+  }
+  options.ignore_file = arguments.value_or("ignorefile", "");
+  options.names = arguments.values("tag");
+  options.target = arguments.value_or("target", "");
+  options.build_args = build_args(arguments, environment);
+  options.labels = pairs(arguments, "label");
+  if (const auto platform = arguments.value("platform"))
+    options.platform = parse_platform(*platform);
+  options.no_cache = arguments.flag("no-cache");
+  options.source_date_epoch = source_date_epoch(options.build_args, environment);
+  if (arguments.value_or("network", "host") == "none") options.network = build::NetworkMode::none;
+  if (arguments.value_or("format", "oci") == "docker") options.family = oci::Family::docker;
+  const Compression compression =
+      read_compression(arguments, "compression-format", "compression-level");
+  if (!compression.codec.empty()) options.layer_codec = compression.codec;
+  options.compress = compression.options;
+  if (const auto jobs = arguments.number("jobs", 1, 64))
+    options.jobs = static_cast<unsigned>(*jobs);
+  return options;
+}
+
+/// Finds base images: any transport's name, the local store's, then a registry's.
+class Bases {
+ public:
+  Bases(Session& session, Stores& stores) : session_(session), stores_(stores) {}
+
+  build::ResolvedBase resolve(const std::string& name) {
+    OpenedImage image = open(name);
+    if (image.owned) return {.reader = std::move(image.owned), .root = std::move(image.root)};
+    return {.reader = std::shared_ptr<Reader>(image.reader, [](Reader*) {}),
+            .root = std::move(image.root)};
+  }
+
+ private:
+  OpenedImage open(const std::string& name) {
+    {
+      const std::scoped_lock lock(mutex_);  // Stores opens the local store at its first use
+      try {
+        return open_image(name, session_, stores_);
+      } catch (const Error& e) {
+        if (e.code() != Errc::not_found || !Reference::try_parse(name)) throw;
+      }
+    }
+    return open_image(cat("docker://", name), session_, stores_);
+  }
+
+  Session& session_;
+  Stores& stores_;
+  std::mutex mutex_;
+};
+
+void write_output(const std::string& name, const build::BuildResult& result, LocalStore& store,
+                  Session& session, Stores& stores, ProgressObserver& progress,
+                  const std::stop_token& stop) {
+  with_context([&] { return cat("write ", printable(name)); },
+               [&] {
+                 OpenedDestination destination = open_destination(name, session, stores);
+                 const CopyOptions options{.what = CopyOptions::What::all};
+                 const CopyPlan plan = plan_copy(store.images(), result.manifest.descriptor,
+                                                 destination.writer->accepts(), options);
+                 if (!destination.tag)
+                   throw Error(Errc::invalid_argument,
+                               "an image is written under a tag, not under a digest");
+                 run_copy(plan, store.images(), *destination.writer, {*destination.tag}, options,
+                          progress, stop);
+                 destination.writer->finish();
+               });
+}
+
+int run_build(const Arguments& arguments, const Environment& environment) {
+  const build::BuildOptions options = build_options(arguments, environment);
+  const StopOnSignal stop;
+  const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
+  const auto session =
+      make_session(arguments, environment, Side::only, stop.token(), progress.get());
+  with_context([] { return std::string("build"); },
+               [&] {
+                 Stores stores(environment);
+                 LocalStore& store = stores.local();
+                 Bases bases(*session, stores);
+                 const auto runner = sandbox::builtin_runner();
+                 const build::BuildResult result = build::build(
+                     options,
+                     {.store = store,
+                      .runner = *runner,
+                      .resolve = [&](const std::string& name,
+                                     const oci::Platform&) { return bases.resolve(name); },
+                      .observer = *progress},
+                     stop.token());
+                 for (const std::string& output : arguments.values("output")) {
+                   write_output(output, result, store, *session, stores, *progress, stop.token());
+                 }
+                 const oci::Descriptor& manifest = result.manifest.descriptor;
+                 if (const auto file = arguments.value("iidfile")) {
+                   write_text_file(
+                       *file, std::get<oci::Manifest>(result.manifest.parsed).config.digest.str());
+                 }
+                 if (const auto file = arguments.value("digestfile"))
+                   write_text_file(*file, manifest.digest.str());
+                 progress->notify({.kind = ProgressEvent::Kind::summary,
+                                   .note = cat("built ", manifest.digest.str(), ", ", result.steps,
+                                               " steps, ", result.cached_steps, " cached")});
+                 print(cat(manifest.digest.str(), "\n"));
+               });
+  return 0;
+}
+
+}  // namespace
+
+const VerbSpec kBuildVerb = {
+    .name = "build",
+    .synopsis = "[CONTEXT]",
+    .summary = "build an image from a Containerfile",
+    .description =
+        "Builds an image from a Containerfile (or Dockerfile) and the files of the directory "
+        "CONTEXT (default: this one), keeps it in "
+        "the local store under the names given by -t, and writes it to each -o as well. Prints the "
+        "digest of the image's manifest.\n\n"
+        "Stages that the target does not need are not built; the others run in parallel. Each RUN, "
+        "COPY and ADD makes a layer. Steps "
+        "are cached by what they depend on: files by content, not by date. With SOURCE_DATE_EPOCH "
+        "in the environment no time later "
+        "than that is recorded anywhere, and the same inputs give the same digest.\n\n"
+        "RUN executes as root of a sandbox with its own mount, pid, ipc, uts and cgroup "
+        "namespaces, the default capabilities and "
+        "seccomp filter of containers, and the network of the host unless --network none. The exit "
+        "status of a step that fails is the "
+        "exit status of the build.\n\n"
+        "FROM and COPY --from take an earlier stage, 'scratch', an image of the local store, a "
+        "registry's image, or any transport's "
+        "name such as oci:DIR:TAG. What is not implemented is refused by name.",
+    .options = kGroups,
+    .examples = kExamples,
+    .max_positional = 1,
+    .run = run_build,
+    .group = "Build",
+};
+
+}  // namespace lade::tools
