@@ -1,0 +1,1 @@
+lade_fuzz(decompress compress)
