@@ -94,7 +94,6 @@ TEST(Digest, ComparesAndHashesByText) {
   EXPECT_EQ(std::hash<Digest>()(a), std::hash<Digest>()(Digest::parse(a.str())));
 }
 
-// The vectors of the image specification's identity/chainid_test.go.
 TEST(ChainId, OfOneLayerIsItsDiffId) {
   const DiffId a{sha256_of("a")};
   EXPECT_EQ(chain_id(std::vector<DiffId>{a}).value, a.value);
@@ -107,6 +106,7 @@ TEST(ChainId, HashesTheParentABlankAndTheDiffId) {
   const DiffId c{sha256_of("c")};
   const Digest ab = sha256_of(cat(a.value.str(), " ", b.value.str()));
   const Digest abc = sha256_of(cat(ab.str(), " ", c.value.str()));
+  EXPECT_EQ(ab.encoded(), "51c0c8ace48498d6f5fee6b0592cc06f2da0f3cbe09c5a34a97dce85c3889676");
   EXPECT_EQ(chain_id(std::vector<DiffId>{a, b}).value, ab);
   EXPECT_EQ(chain_id(std::vector<DiffId>{a, b, c}).value, abc);
   EXPECT_EQ(chain_id(chain_id(std::vector<DiffId>{a, b}), c).value, abc);
