@@ -1,7 +1,7 @@
 /// A root file system in the making: layers stacked, looked into without a mount, steps run in it,
 /// changes taken as layers. Layers that no step needs as files are never unpacked.
 #pragma once
-#include <functional>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -20,15 +20,31 @@ struct RootFsLayer {
   DiffId diff_id;
 };
 
-/// Not thread-safe; stages have one each. Copying it is cheap (a stage FROM another stage starts
-/// with a copy).
+struct RootFsOptions {
+  /// Run steps in copies of the tree, as where overlayfs cannot be mounted.
+  bool force_copies = false;
+  /// A stack of more than twice as many layers has its lower ones merged into one tree, in steps of
+  /// this many: overlayfs takes at most 500 lower directories.
+  std::size_t merge_every = 200;
+};
+
+class MergedTree;
+
+/// Not thread-safe; stages have one each, and copies may be used by different threads. Copying it
+/// is cheap (a stage FROM another stage starts with a copy).
 class RootFs {
  public:
   /// An empty root file system. `store` outlives it; layer blobs are read from store.images().
-  explicit RootFs(LocalStore& store);
+  explicit RootFs(LocalStore& store, RootFsOptions options = {});
+  ~RootFs();
+  RootFs(const RootFs& other);
+  RootFs& operator=(const RootFs& other);
+  RootFs(RootFs&&) noexcept;
+  RootFs& operator=(RootFs&&) noexcept;
 
   /// Puts a layer on top whose blob is in the store. `entries`, if given (a COPY's own list), lets
-  /// lookups see the layer without unpacking it.
+  /// lookups see the layer without unpacking it. Parents that the list leaves out must be
+  /// directories of the tree below, or absent, not links (resolve() the destination first).
   void push(const RootFsLayer& layer,
             std::shared_ptr<const std::vector<LayerEntry>> entries = nullptr);
 
@@ -42,11 +58,14 @@ class RootFs {
   /// `path` with every link (the last one too if `follow_last`) resolved inside the root;
   /// components that do not exist stay as they are. More than 255 links is Error{invalid_content}.
   std::string resolve(const std::string& path, bool follow_last = true);
-  /// Names in a directory of the merged tree, sorted.
+  /// Names in a directory of the merged tree (links followed), sorted. Error{not_found} if there is
+  /// no such directory.
   std::vector<std::string> list(const std::string& path);
-  /// A regular file's content, at most `limit` bytes; nullopt if absent or not a regular file.
+  /// A regular file's content (links followed); nullopt if absent or not a regular file. More than
+  /// `limit` bytes is Error{limit_exceeded}.
   std::optional<std::string> read_small(const std::string& path, std::uint64_t limit);
-  /// Where the bytes of regular file `path` (resolved) are, for COPY --from.
+  /// Where the bytes of regular file `path` (links followed) are, for COPY --from; Error{not_found}
+  /// if it is none.
   ContentRef content(const std::string& path);
 
   /// Runs `step` (its root is filled in here) in this tree and returns the changes as a layer that
@@ -57,12 +76,18 @@ class RootFs {
                                  Sink& output, const LayerOptions& options,
                                  const std::stop_token& stop);
 
-  /// Writes `entries` as a layer and pushes it.
+  /// Writes `entries` (sorted as write_layer wants them) as a layer and pushes it.
   LayerResult add(std::vector<LayerEntry> entries, const LayerOptions& options);
 
  private:
   struct State;
-  std::shared_ptr<const State> state_;  // copied on change
+  MergedTree& tree();
+  template <typename Body>
+  auto with_tree(const Body& body);
+  void forget_tree(std::shared_ptr<const State> state);
+
+  std::shared_ptr<const State> state_;  // replaced on change
+  std::unique_ptr<MergedTree> tree_;    // of state_; made when first needed
 };
 
 }  // namespace lade
