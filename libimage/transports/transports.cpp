@@ -10,11 +10,11 @@ namespace lade {
 
 const std::vector<Transport>& transports() {
   static const std::vector<Transport> table{
-      docker_transport(),
-      oci_transport(),
-      oci_archive_transport(),
-      docker_archive_transport(),
-      dir_transport(),
+      docker_transport(),          // registries
+      oci_transport(),             // layouts in directories
+      oci_archive_transport(),     // layouts in tar files
+      docker_archive_transport(),  // what docker save writes
+      dir_transport(),             // plain files, for looking at and debugging
   };
   return table;
 }

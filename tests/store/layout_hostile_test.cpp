@@ -1,11 +1,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "libimage/io/path.h"
 #include "libimage/store/layout_store.h"
 
-#include "tests/support/store_conformance.h"
+#include "tests/support/sample_image.h"
+#include "tests/support/thrown.h"
 
 namespace lade::testing {
 namespace {

@@ -2,11 +2,14 @@
 #include <csignal>
 #include <random>
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "libimage/io/path.h"
 #include "libimage/store/layout_store.h"
 
-#include "tests/support/store_conformance.h"
+#include "tests/support/sample_image.h"
+#include "tests/support/thrown.h"
 
 namespace lade::testing {
 namespace {

@@ -11,31 +11,19 @@
 ///   };
 #pragma once
 #include <algorithm>
-#include <filesystem>
 #include <thread>
 #include <vector>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
-#include "libimage/base/error.h"
 #include "libimage/io/path.h"
 #include "libimage/store/store.h"
 
 #include "tests/support/sample_image.h"
+#include "tests/support/thrown.h"
 
 namespace lade::testing {
-
-template <typename Body>
-Errc code_thrown(Body&& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return Errc::internal;
-}
 
 template <typename Place>
 class StoreConformance : public ::testing::Test {
@@ -356,14 +344,5 @@ REGISTER_TYPED_TEST_SUITE_P(StoreConformance, GivesBackTheImageThatWasStored,
                             ANameMovesToTheImageThatGotItLast, OneImageMayHaveSeveralNames,
                             RefusesToNameWhatIsNotStored, KeepsBytesAndTypesThatItDoesNotKnow,
                             HoldsAnIndexAndItsImages, CopiesAFileInsideTheKernelOnlyIfItIsTheBlob);
-
-/// Regular files below `path`, hidden ones included.
-inline std::size_t count_files(const std::string& path) {
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
-    if (entry.is_regular_file()) ++count;
-  }
-  return count;
-}
 
 }  // namespace lade::testing
