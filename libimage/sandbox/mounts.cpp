@@ -184,6 +184,8 @@ UniqueFd open_bind_source(const Mount& mount) {
   mount_attr attributes{};
   attributes.attr_set = options.set;
   attributes.attr_clr = options.clear;
+  // As on the root: devices come from /dev alone, unless the caller says otherwise.
+  if ((options.clear & MOUNT_ATTR_NODEV) == 0) attributes.attr_set |= MOUNT_ATTR_NODEV;
   attributes.propagation = MS_PRIVATE;
   const unsigned how = AT_EMPTY_PATH | recursive;
   if (::mount_setattr(tree.get(), "", how, &attributes, sizeof attributes) != 0) {

@@ -148,6 +148,16 @@ DirFd bind_directory(const std::string& path) {
   return tree;
 }
 
+MountedRoot mount_newest_way(const OverlayRoot& overlay) {
+  try {
+    return mount_overlay(overlay, OverlayCall::layer_by_layer);
+  } catch (const Error& e) {
+    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
+    if (detail == nullptr || (detail->value != EINVAL && detail->value != ENOSYS)) throw;
+    return mount_overlay(overlay, OverlayCall::one_page);  // a kernel before 6.7
+  }
+}
+
 }  // namespace
 
 MountedRoot mount_overlay(const OverlayRoot& overlay, OverlayCall call) {
@@ -158,14 +168,17 @@ MountedRoot mount_overlay(const OverlayRoot& overlay, OverlayCall call) {
 }
 
 MountedRoot mount_root(const Root& root) {
-  if (!root.overlay) return {bind_directory(root.path), UniqueFd()};
-  try {
-    return mount_overlay(*root.overlay, OverlayCall::layer_by_layer);
-  } catch (const Error& e) {
-    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
-    if (detail == nullptr || (detail->value != EINVAL && detail->value != ENOSYS)) throw;
-    return mount_overlay(*root.overlay, OverlayCall::one_page);  // a kernel before 6.7
+  MountedRoot mounted = root.overlay ? mount_newest_way(*root.overlay)
+                                     : MountedRoot{bind_directory(root.path), UniqueFd()};
+  // A device node in an image's layer would be the host's device; those of a step are in /dev.
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NODEV;
+  attributes.propagation = MS_PRIVATE;
+  const unsigned how = AT_EMPTY_PATH | AT_RECURSIVE;
+  if (::mount_setattr(mounted.tree.get(), "", how, &attributes, sizeof attributes) != 0) {
+    throw_errno("make the root's device nodes ineffective");
   }
+  return mounted;
 }
 
 void tidy_overlay(const OverlayRoot& overlay, std::span<const CopiedUp> copied_up) {

@@ -40,7 +40,8 @@ struct Mount {
   std::string source;  ///< bind: a path of the host, resolved by the caller's rights; or "fd:N", an
                        ///< open descriptor
   std::vector<std::string> options =
-      {};  ///< "ro", "nosuid", "nodev", "noexec", "mode=755", ...; an unknown one is refused
+      {};  ///< "ro", "nosuid", "nodev", "noexec", "mode=755", ...; an unknown one is refused.
+           ///< A bind is "nodev" unless "dev" is said; "rbind" takes the mounts below along
 };
 
 /// An overlay that the runner mounts as the root: the directories exist already.
@@ -50,8 +51,9 @@ struct OverlayRoot {
   std::string work;
 };
 
+/// Device nodes in a root have no effect: a step's devices are those of its /dev.
 struct Root {
-  std::string path = {};  ///< a directory used as it is, or
+  std::string path = {};  ///< a directory used as it is, by one step at a time, or
   std::optional<OverlayRoot> overlay =
       {};  ///< these, mounted inside the step's own mount namespace
   bool readonly = false;

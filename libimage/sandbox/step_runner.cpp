@@ -210,7 +210,7 @@ bool RunningStep::read_channel() {
 int RunningStep::exit_status() const {
   if (failure_) throw *failure_;
   if (!exit_status_) {
-    throw Error(Errc::internal, "run step: its first process ended without a status");
+    throw Error(Errc::internal, "run step: its first process was ended from outside");
   }
   return *exit_status_;
 }

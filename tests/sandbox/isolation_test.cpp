@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "libimage/base/text.h"
@@ -141,6 +143,25 @@ TEST(Isolation, HasTheDevicesThatContainersExpect) {
                   "random character special file 1:8 666", "urandom character special file 1:9 666",
                   "tty character special file 5:0 666", "/proc/self/fd", "/proc/self/fd/0",
                   "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx", "2", "1777", "666"));
+}
+
+TEST(Isolation, MakesDeviceNodesOfTheImageIneffective) {
+  const OverlaidRoot overlaid;
+  const BusyboxRoot plain;
+  const std::string bound = plain.beside("bound");
+  std::filesystem::create_directory(bound);
+  for (const std::string& dir : {overlaid.lower(), plain.path(), bound}) {
+    ASSERT_EQ(::mknod((dir + "/node").c_str(), S_IFCHR | 0666, makedev(1, 5)), 0);
+  }
+  for (const Root& root : {Root{{}, overlaid.overlay()}, Root{plain.path()}}) {
+    RuntimeConfig step = shell_step(root, "head -c 1 /node | wc -c; head -c 1 /bound/node | wc -c");
+    step.mounts.push_back({"/bound", "bind", bound});
+    EXPECT_EQ(run(step).output,
+              "head: /node: Permission denied\n0\nhead: /bound/node: Permission denied\n0\n");
+    step.mounts.back().options = {"dev"};
+    step.process.args.back() = "head -c 1 /bound/node | wc -c";
+    EXPECT_EQ(run(step).output, "1\n");
+  }
 }
 
 TEST(Isolation, LeavesOnlyTheStandardDescriptorsOpen) {

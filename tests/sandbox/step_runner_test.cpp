@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -50,6 +51,9 @@ class StoppingSink final : public Sink {
   std::stop_source& source_;
 };
 
+/// Seconds to sleep that tell this test's processes from all others of the machine.
+std::string nap(int test) { return cat(test, ::getpid()); }
+
 bool process_exists(const std::string& argument) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     try {
@@ -62,11 +66,11 @@ bool process_exists(const std::string& argument) {
   return false;
 }
 
-bool ends_soon(const std::string& argument) {
-  for (int i = 0; i < 500 && process_exists(argument); ++i) {
+bool soon(const std::function<bool()>& condition) {
+  for (int i = 0; i < 1000 && !condition(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  return !process_exists(argument);
+  return condition();
 }
 
 std::string own_mounts() { return read_file("/proc/self/mountinfo", 1 << 22); }
@@ -228,11 +232,12 @@ TEST(StepRunner, EndsEverythingWhenStopped) {
   const BusyboxRoot root;
   std::stop_source source;
   StoppingSink output(source);
-  const RuntimeConfig step = shell_step(
-      {root.path()}, "(setsid sleep 30001 &) ; trap '' TERM INT; echo ready; sleep 30002");
+  const RuntimeConfig step =
+      shell_step({root.path()},
+                 "(setsid sleep " + nap(1) + " &) ; trap '' TERM INT; echo ready; sleep " + nap(2));
   EXPECT_THROW((void)builtin_runner()->run(step, output, source.get_token()), Cancelled);
-  EXPECT_FALSE(process_exists("30001"));
-  EXPECT_FALSE(process_exists("30002"));
+  EXPECT_FALSE(process_exists(nap(1)));
+  EXPECT_FALSE(process_exists(nap(2)));
   EXPECT_FALSE(std::filesystem::exists(root.path() + "/proc")) << "mount points are unmade";
 }
 
@@ -252,38 +257,40 @@ TEST(StepRunner, EndsTheStepIfItsOutputCannotBeTaken) {
   const BusyboxRoot root;
   FailingSink output;
   EXPECT_THROW(
-      (void)builtin_runner()->run(shell_step({root.path()}, "echo x; sleep 30003"), output, {}),
+      (void)builtin_runner()->run(shell_step({root.path()}, "echo x; sleep " + nap(3)), output, {}),
       Error);
-  EXPECT_FALSE(process_exists("30003"));
+  EXPECT_FALSE(process_exists(nap(3)));
 }
 
 TEST(StepRunner, DiesWithItsParent) {
   const BusyboxRoot root;
   const UniqueFd ready(::memfd_create("ready", MFD_CLOEXEC));
+  const std::string seconds = nap(4);
   const pid_t parent = ::fork();
   ASSERT_GE(parent, 0);
   if (parent == 0) {
     FdSink output(ready.get(), "ready");
-    (void)builtin_runner()->run(shell_step({root.path()}, "echo ready; sleep 30004"), output, {});
+    (void)builtin_runner()->run(shell_step({root.path()}, "echo ready; sleep " + seconds), output,
+                                {});
     ::_exit(0);
   }
   struct stat said {};
   while (::fstat(ready.get(), &said) == 0 && said.st_size == 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  EXPECT_TRUE(process_exists("30004"));
+  EXPECT_TRUE(process_exists(seconds));
   ASSERT_EQ(::kill(parent, SIGKILL), 0);
   ASSERT_EQ(::waitpid(parent, nullptr, 0), parent);
-  EXPECT_TRUE(ends_soon("30004"));
-  EXPECT_TRUE(ends_soon("lade-sandbox-step"));
-  EXPECT_FALSE(std::filesystem::exists(root.path() + "/proc")) << "mount points are unmade";
+  EXPECT_TRUE(soon([&] { return !process_exists(seconds); }));
+  EXPECT_TRUE(soon([&] { return !std::filesystem::exists(root.path() + "/proc"); }))
+      << "mount points are unmade";
 }
 
 TEST(StepRunner, EndsDaemonsThatTheCommandLeaves) {
   const BusyboxRoot root;
-  const Ran ran = run_shell(root.path(), "setsid sleep 30005 & echo started");
+  const Ran ran = run_shell(root.path(), "setsid sleep " + nap(5) + " & echo started");
   EXPECT_EQ(ran.output, "started\n");
-  EXPECT_FALSE(process_exists("30005"));
+  EXPECT_FALSE(process_exists(nap(5)));
 }
 
 TEST(StepRunner, ReapsOrphans) {
@@ -327,11 +334,11 @@ TEST(StepRunner, LeavesNoMountNoProcessAndNoDescriptorBehind) {
   const std::string mounts = own_mounts();
   const auto descriptors = own_descriptors();
   for (int i = 0; i < 50; ++i) {
-    (void)runner->run(shell_step({{}, root.overlay()}, "sleep 30006 & true"), output, {});
+    (void)runner->run(shell_step({{}, root.overlay()}, "sleep " + nap(6) + " & true"), output, {});
   }
   EXPECT_EQ(own_mounts(), mounts);
   EXPECT_EQ(own_descriptors(), descriptors);
-  EXPECT_FALSE(process_exists("30006"));
+  EXPECT_FALSE(process_exists(nap(6)));
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG | __WALL), -1);
   EXPECT_EQ(errno, ECHILD);
 }
