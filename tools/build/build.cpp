@@ -15,6 +15,7 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/process.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"

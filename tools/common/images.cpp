@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::size_t kShortestId = 4;
 
-bool has_transport(const std::string& name) {
-  const std::vector<std::string> known = transport_names();
-  return std::any_of(known.begin(), known.end(), [&](const std::string& transport) {
-    return name.starts_with(cat(transport, ":"));
-  });
-}
-
 bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
@@ -62,6 +55,13 @@ std::optional<oci::Descriptor> find_by_id(LayoutStore& images, std::string_view 
 }
 
 }  // namespace
+
+bool has_transport(const std::string& name) {
+  const std::vector<std::string> known = transport_names();
+  return std::any_of(known.begin(), known.end(), [&](const std::string& transport) {
+    return name.starts_with(cat(transport, ":"));
+  });
+}
 
 LocalStore& Stores::local() {
   if (!local_) {
