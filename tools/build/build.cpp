@@ -15,7 +15,6 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
-#include "tools/common/process.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"
@@ -226,35 +225,36 @@ int run_build(const Arguments& arguments, const Environment& environment) {
   const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
   const auto session =
       make_session(arguments, environment, Side::only, stop.token(), progress.get());
-  with_context([] { return std::string("build"); },
-               [&] {
-                 Stores stores(environment);
-                 LocalStore& store = stores.local();
-                 Bases bases(*session, stores);
-                 const auto runner = sandbox::builtin_runner();
-                 const build::BuildResult result = build::build(
-                     options,
-                     {.store = store,
-                      .runner = *runner,
-                      .resolve = [&](const std::string& name,
-                                     const oci::Platform&) { return bases.resolve(name); },
-                      .observer = *progress},
-                     stop.token());
-                 for (const std::string& output : arguments.values("output")) {
-                   write_output(output, result, store, *session, stores, *progress, stop.token());
-                 }
-                 const oci::Descriptor& manifest = result.manifest.descriptor;
-                 if (const auto file = arguments.value("iidfile")) {
-                   write_text_file(
-                       *file, std::get<oci::Manifest>(result.manifest.parsed).config.digest.str());
-                 }
-                 if (const auto file = arguments.value("digestfile"))
-                   write_text_file(*file, manifest.digest.str());
-                 progress->notify({.kind = ProgressEvent::Kind::summary,
-                                   .note = cat("built ", manifest.digest.str(), ", ", result.steps,
-                                               " steps, ", result.cached_steps, " cached")});
-                 print(cat(manifest.digest.str(), "\n"));
-               });
+  with_context(
+      [] { return std::string("build"); },
+      [&] {
+        Stores stores(environment);
+        LocalStore& store = stores.local();
+        Bases bases(*session, stores);
+        const auto runner = sandbox::builtin_runner();
+        const build::BuildResult result =
+            build::build(options,
+                         {.store = store,
+                          .runner = *runner,
+                          .resolve = [&](const std::string& name,
+                                         const oci::Platform&) { return bases.resolve(name); },
+                          .observer = *progress},
+                         stop.token());
+        for (const std::string& output : arguments.values("output")) {
+          write_output(output, result, store, *session, stores, *progress, stop.token());
+        }
+        const oci::Descriptor& manifest = result.manifest.descriptor;
+        if (const auto file = arguments.value("iidfile")) {
+          write_text_file(*file,
+                          std::get<oci::Manifest>(result.manifest.parsed).config.digest.str());
+        }
+        if (const auto file = arguments.value("digestfile"))
+          write_text_file(*file, manifest.digest.str());
+        progress->notify({.kind = ProgressEvent::Kind::summary,
+                          .note = cat("built ", manifest.digest.str(), ", ", result.steps,
+                                      " steps, ", result.cached_steps, " from the cache")});
+        print(cat(manifest.digest.str(), "\n"));
+      });
   return 0;
 }
 
