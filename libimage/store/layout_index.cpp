@@ -105,9 +105,13 @@ void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Desc
   for (oci::Descriptor& other : entries) {
     if (ref_name(other) == tag.value && !of_digest(other)) drop_ref_name(other);
   }
-  const auto reusable = std::find_if(entries.begin(), entries.end(), [&](const auto& other) {
-    return of_digest(other) && (ref_name(other).empty() || ref_name(other) == tag.value);
-  });
+  const auto entry_called = [&](const std::string& name) {
+    return std::find_if(entries.begin(), entries.end(), [&](const auto& other) {
+      return of_digest(other) && ref_name(other) == name;
+    });
+  };
+  auto reusable = entry_called(tag.value);
+  if (reusable == entries.end()) reusable = entry_called({});
   if (reusable == entries.end()) {
     entries.push_back(std::move(descriptor));
   } else {
