@@ -25,6 +25,8 @@ Errc code_of(CURLcode result) {
     case CURLE_PARTIAL_FILE:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
+    case CURLE_SEND_FAIL_REWIND:  // a kept connection was dead, and the body cannot be read twice
+    case CURLE_PROXY:
     case CURLE_SSL_CONNECT_ERROR:
       return Errc::unavailable;
     case CURLE_PEER_FAILED_VERIFICATION:

@@ -12,8 +12,9 @@ docker::Repository open_repository(const Reference& reference, Session& session)
 }
 
 std::unique_ptr<Reader> read_repository(const ImageName& name, Session& session) {
-  return std::make_unique<docker::RepositoryReader>(
-      open_repository(Reference::parse(name.rest), session));
+  const Reference reference = Reference::parse(name.rest);
+  return std::make_unique<docker::RepositoryReader>(open_repository(reference, session),
+                                                    reference.target());
 }
 
 std::unique_ptr<Writer> write_repository(const ImageName& name, Session& session) {

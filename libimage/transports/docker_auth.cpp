@@ -199,6 +199,7 @@ bool Authenticator::learn(const Headers& answer, const Scopes& scopes, const std
     const std::scoped_lock lock(mutex_);
     challenge_ = wanted;
   }
+  if (scopes.empty()) return true;  // a ping: only the challenge matters
   if (wanted->scheme == "basic") return used.empty() && !basic(scopes).empty();
   const std::shared_ptr<TokenSlot> held = slot(scopes);
   const std::scoped_lock lock(held->mutex);

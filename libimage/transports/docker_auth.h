@@ -45,7 +45,7 @@ class Authenticator {
 
   /// After an answer 401 to a request that was sent with `used`: learns what the registry wants.
   /// False: to ask again would not help.
-  bool learn(const Url& base, const Headers& answer, const Scopes& scopes, const std::string& used);
+  bool learn(const Headers& answer, const Scopes& scopes, const std::string& used);
 
   /// True once a challenge of the registry is known.
   [[nodiscard]] bool challenged() const;
@@ -73,6 +73,7 @@ class Authenticator {
   mutable std::mutex mutex_;
   std::optional<Challenge> challenge_;                  // guarded by mutex_
   std::map<Scopes, std::shared_ptr<TokenSlot>> slots_;  // guarded by mutex_
+  std::map<std::string, std::string> basics_;           // guarded by mutex_: headers by repository
 };
 
 }  // namespace lade::docker

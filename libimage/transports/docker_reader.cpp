@@ -10,7 +10,9 @@
 namespace lade::docker {
 
 std::optional<oci::Descriptor> RepositoryReader::resolve(const TagOrDigest& reference) {
-  return repository_.resolve(reference, scopes());
+  const auto* tag = std::get_if<Tag>(&reference);
+  const bool own = tag != nullptr && tag->value.empty();
+  return repository_.resolve(own ? own_reference_ : reference, scopes());
 }
 
 std::optional<std::vector<oci::Descriptor>> RepositoryReader::referrers(const Digest& subject) {

@@ -141,7 +141,7 @@ bool Registry::reauthenticate(const Response& response, const Scopes& scopes,
   if (auth_.learn(response.headers, scopes, used)) return true;
   if (auth_.challenged()) return false;
   (void)ping(base());  // gcr.io names its token server only there
-  return auth_.challenged() && auth_.learn({}, scopes, used);
+  return auth_.challenged() && auth_.learn(Headers(), scopes, used);
 }
 
 Response Registry::expect_success(const Call& call, const Scopes& scopes) {

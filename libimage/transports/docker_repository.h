@@ -67,7 +67,9 @@ Tag referrers_tag(const Digest& subject);
 
 class RepositoryReader final : public Reader {
  public:
-  explicit RepositoryReader(Repository repository) : repository_(std::move(repository)) {}
+  /// `own_reference` is what an empty Tag means.
+  RepositoryReader(Repository repository, TagOrDigest own_reference)
+      : repository_(std::move(repository)), own_reference_(std::move(own_reference)) {}
   std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override;
   std::optional<Origin> origin() const override { return repository_.origin(); }
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
@@ -80,6 +82,7 @@ class RepositoryReader final : public Reader {
   std::unique_ptr<Source> open_document(const oci::Descriptor& document);
   [[nodiscard]] Scopes scopes() const { return {pull_scope(repository_.name())}; }
   Repository repository_;
+  TagOrDigest own_reference_;
 };
 
 }  // namespace lade::docker

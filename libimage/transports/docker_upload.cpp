@@ -21,6 +21,12 @@ constexpr std::size_t kHeldBytes = std::size_t{1} << 20;
 constexpr std::size_t kReplayBytes = std::size_t{4} << 20;
 constexpr unsigned kMaxLostSessions = 3;
 
+/// True if the registry knows nothing of the upload, or has other bytes of it than we think.
+bool session_is_lost(const Error& error) {
+  const auto* detail = std::get_if<HttpDetail>(&error.detail());
+  return detail != nullptr && (detail->status == 404 || detail->status == 416);
+}
+
 class Upload final : public BlobWriter {
  public:
   Upload(std::shared_ptr<UploadSessions> sessions, BlobHint hint)
@@ -41,6 +47,7 @@ class Upload final : public BlobWriter {
   void begin_stream();
   Error refusal(Response& response);
   void recover(const Error& failure);
+  bool is_stored_in_spite_of(const Error& failure);
   void end_stream(const oci::Descriptor& blob);
   void end_put(const oci::Descriptor& blob);
   void end_patch(const oci::Descriptor& blob);
@@ -56,6 +63,7 @@ class Upload final : public BlobWriter {
   std::unique_ptr<Exchange> exchange_;
   unsigned failures_ = 0;
   bool finished_ = false;
+  bool stored_ = false;  // the registry has the blob, though its answer was lost
   bool committed_ = false;
 };
 
@@ -93,10 +101,13 @@ void Upload::stream(ByteView data) {
         begin_stream();
         exchange_->write(bytes_of(held_));
       }
-      if (!exchange_->answered()) break;
+      const bool complete =
+          check_.expected() && check_.bytes() == check_.expected()->size;  // then an answer is due
+      if (complete || !exchange_->answered()) break;
       Response response = exchange_->response();
       throw refusal(response);
     } catch (const Error& e) {
+      if (is_stored_in_spite_of(e)) return;
       recover(e);
     }
   }
@@ -130,9 +141,9 @@ Error Upload::refusal(Response& response) {
   const bool again = response.status == 401 &&
                      registry().reauthenticate(response, sessions_->scopes(), authorization_);
   Error error = error_of(response);
-  const bool lost = response.status == 404 || response.status == 416;
   // A new token, or a new session, is had by starting again.
-  if (again || lost) return Error(Errc::unavailable, error.what(), error.detail());
+  if (again || session_is_lost(error))
+    return Error(Errc::unavailable, error.what(), error.detail());
   return error;
 }
 
@@ -150,7 +161,7 @@ void Upload::finish() {
   if (finished_) return;
   (void)check_.result({});  // wrong content must not reach the registry's end
   finished_ = true;
-  if (exchange_) exchange_->finish();
+  if (exchange_ && !stored_) exchange_->finish();
 }
 
 oci::Descriptor Upload::commit(oci::MediaType media_type) {
@@ -158,7 +169,7 @@ oci::Descriptor Upload::commit(oci::MediaType media_type) {
   oci::Descriptor blob = check_.result(std::move(media_type));
   with_context([&] { return what(); },
                [&] {
-                 if (exchange_) {
+                 if (exchange_ || stored_) {
                    end_stream(blob);
                  } else {
                    put_whole(blob);
@@ -169,8 +180,16 @@ oci::Descriptor Upload::commit(oci::MediaType media_type) {
   return blob;
 }
 
+/// The answer may be lost where the blob is not; to repeat the request then finds no session.
+bool Upload::is_stored_in_spite_of(const Error& failure) {
+  if (!may_succeed_later(failure) && !session_is_lost(failure)) return false;
+  if (!finished_ && !(check_.expected() && check_.bytes() == check_.expected()->size)) return false;
+  stored_ = sessions_->has_blob(check_.result({}));
+  return stored_;
+}
+
 void Upload::end_stream(const oci::Descriptor& blob) {
-  for (;;) {
+  while (!stored_) {
     try {
       if (!exchange_) {
         begin_stream();
@@ -179,8 +198,7 @@ void Upload::end_stream(const oci::Descriptor& blob) {
       }
       return streams_by_put() ? end_put(blob) : end_patch(blob);
     } catch (const Error& e) {
-      // The answer may be lost where the blob is not.
-      if (may_succeed_later(e) && sessions_->has_blob(blob)) return;
+      if (is_stored_in_spite_of(e)) return;
       recover(e);
     }
   }
@@ -219,9 +237,7 @@ void Upload::put_whole(const oci::Descriptor& blob) {
     try {
       return close_session(blob, body);
     } catch (const Error& e) {
-      const auto* detail = std::get_if<HttpDetail>(&e.detail());
-      const bool session_lost =
-          detail != nullptr && (detail->status == 404 || detail->status == 416);
+      const bool session_lost = session_is_lost(e);
       if (!session_lost && !may_succeed_later(e)) throw;
       // An attempt whose answer was lost may have ended the session by its success.
       if (sessions_->has_blob(blob)) return;

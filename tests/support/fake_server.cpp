@@ -83,6 +83,11 @@ bool FakeConnection::read_bytes(std::string& out, std::size_t count) {
 
 bool FakeConnection::read_request(FakeRequest& request) {
   std::string line;
+  if (buffer_.empty() && !fill()) return false;
+  if (buffer_[0] == '\x16') {  // a TLS handshake: answered as real servers do
+    send("HTTP/1.0 400 Bad Request\r\n\r\n");
+    return false;
+  }
   if (!read_line(line)) return false;
   const auto words = split(line, ' ');
   if (words.size() != 3) return false;
@@ -114,6 +119,12 @@ bool FakeConnection::read_body(FakeRequest& request) {
     if (size == 0) return true;
   }
   return false;
+}
+
+bool FakeConnection::read_some(const FakeRequest& request, std::size_t count) {
+  std::string dropped;
+  const bool asks = lower_case(request.header("expect")) == "100-continue";
+  return (!asks || send("HTTP/1.1 100 Continue\r\n\r\n")) && read_bytes(dropped, count);
 }
 
 void FakeConnection::respond(const FakeRequest& request, int status, const FakeHeaders& headers,

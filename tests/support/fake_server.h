@@ -44,6 +44,8 @@ class FakeConnection {
   /// Sends "100 Continue" where the client waits for it, and fills request.body. False if the
   /// client went away.
   bool read_body(FakeRequest& request);
+  /// Lets the client send, and reads `count` bytes of what comes, framing included.
+  bool read_some(const FakeRequest& request, std::size_t count);
   /// A whole answer; HEAD gets its headers only.
   void respond(const FakeRequest& request, int status, const FakeHeaders& headers = {},
                std::string_view body = {});
