@@ -138,7 +138,9 @@ class Describer {
         throw Error(Errc::limit_exceeded,
                     cat("indexes nested deeper than ", oci::kMaxIndexDepth, " levels"));
       }
-      for (const Node* node : level) reserve(is_read(*node) ? node->descriptor.size : 0);
+      for (const Node* node : level) {
+        reserve(is_read(*node) ? node->descriptor.size : 0, oci::kMaxManifestBytes);
+      }
       for_each(level, [this](Node& node) { noting_problem(node, [&] { read_document(node); }); });
       level = children_of(level);
     }
@@ -146,7 +148,7 @@ class Describer {
   }
 
   void read_configs(const std::vector<Node*>& images) {
-    for (const Node* image : images) reserve(image->config_blob->size);
+    for (const Node* image : images) reserve(image->config_blob->size, oci::kMaxConfigBytes);
     for_each(images,
              [this](Node& image) { noting_problem(image, [&] { read_image_config(image); }); });
   }
@@ -175,8 +177,10 @@ class Describer {
     return type.empty() || oci::is_manifest(type) || oci::is_index(type);
   }
 
-  void reserve(std::uint64_t size) {
-    bytes_ = add_saturating(bytes_, size);
+  /// Counts what is about to be read. More than `limit` bytes are refused by their reader, not
+  /// read.
+  void reserve(std::uint64_t size, std::uint64_t limit) {
+    if (size <= limit) bytes_ += size;
     if (++documents_ > kMaxDescribedDocuments || bytes_ > kMaxDescribedBytes) {
       throw Error(Errc::limit_exceeded, cat("more than ", kMaxDescribedDocuments, " documents or ",
                                             kMaxDescribedBytes, " bytes of them to describe"));

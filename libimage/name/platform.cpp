@@ -116,17 +116,26 @@ int missing_features(const oci::Platform& have, const oci::Platform& wanted) {
       }));
 }
 
-/// Lower is better; both sides are normalised.
-std::optional<std::array<int, 3>> distance(const oci::Platform& have, const oci::Platform& wanted) {
+/// How well a platform fits: variant, version, features, kind of entry; lower is better.
+using Distance = std::array<int, 4>;
+
+/// Both sides are normalised.
+std::optional<Distance> distance(const oci::Platform& have, const oci::Platform& wanted) {
   if (have.os != wanted.os || have.architecture != wanted.architecture) return std::nullopt;
   const auto version = version_distance(have, wanted);
   const auto variant = variant_distance(have, wanted);
   if (!version || !variant) return std::nullopt;
-  return std::array<int, 3>{*variant, *version, missing_features(have, wanted)};
+  return Distance{*variant, *version, missing_features(have, wanted), 0};
 }
 
 bool is_unknown(const oci::Platform& platform) {
   return platform.os == "unknown" && platform.architecture == "unknown";
+}
+
+/// Artifacts about an image may be listed beside it, for the same platform: the image comes first.
+int strangeness(const oci::Descriptor& entry) {
+  const bool document = oci::is_manifest(entry.media_type) || oci::is_index(entry.media_type);
+  return (entry.artifact_type.empty() ? 0 : 1) + (document ? 0 : 1);
 }
 
 void check_component(std::string_view text, std::string_view component) {
@@ -236,7 +245,7 @@ std::optional<std::size_t> choose_platform(const std::vector<oci::Descriptor>& c
                                            const oci::Platform& wanted) {
   const oci::Platform target = normalised(wanted);
   std::optional<std::size_t> best;
-  std::array<int, 3> best_distance{};
+  Distance best_distance{};
   std::size_t images = 0;
   std::optional<std::size_t> without_platform;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -247,7 +256,8 @@ std::optional<std::size_t> choose_platform(const std::vector<oci::Descriptor>& c
       without_platform = i;
       continue;
     }
-    const auto found = distance(normalised(*platform), target);
+    auto found = distance(normalised(*platform), target);
+    if (found) found->back() = strangeness(candidates[i]);
     if (found && (!best || *found < best_distance)) {
       best = i;
       best_distance = *found;

@@ -21,7 +21,8 @@ oci::Platform host_platform();
 /// Position in `candidates` of the best match for `wanted`, nullopt if none fits. First match wins
 /// among equals (image-spec v1.1.1, image-index.md); higher variants up to the wanted one are
 /// preferred (amd64 v3, v2, v1; arm v7, v6, v5; arm64 v8...). "unknown/unknown" (attestations)
-/// never matches. A candidate without a platform matches only when it is the only one.
+/// never matches. Of entries for the same platform, images come before artifacts. A candidate
+/// without a platform matches only when it is the only one.
 std::optional<std::size_t> choose_platform(const std::vector<oci::Descriptor>& candidates,
                                            const oci::Platform& wanted);
 

@@ -238,10 +238,18 @@ TEST(Describe, BoundsWhatItReads) {
     entries.back().size = oci::kMaxManifestBytes;
   }
   EXPECT_EQ(code_of([&] { describe(store, put_index(store, entries)); }), Errc::limit_exceeded);
-  entries = {oci::describe(oci::MediaType(oci::kImageManifest), "a"),
-             oci::describe(oci::MediaType(oci::kImageManifest), "b")};
-  for (auto& entry : entries) entry.size = INT64_MAX;
-  EXPECT_EQ(code_of([&] { describe(store, put_index(store, entries)); }), Errc::limit_exceeded);
+}
+
+TEST(Describe, NotesDocumentsAndConfigsThatAreTooLargeToRead) {
+  MemoryStore store;
+  oci::Descriptor huge = oci::describe(oci::MediaType(oci::kImageManifest), "a");
+  huge.size = INT64_MAX;
+  oci::Manifest manifest{.config = oci::describe(oci::MediaType(oci::kImageConfig), "b")};
+  manifest.config.size = INT64_MAX;
+  const Description description =
+      describe(store, put_index(store, {huge, huge, huge, put_manifest(store, manifest)}));
+  for (const Node& child : description.root.children) EXPECT_NE(child.problem, "");
+  EXPECT_EQ(description.totals.problems, 4U);
 }
 
 TEST(Describe, BoundsTheDepthOfIndexes) {

@@ -167,6 +167,14 @@ TEST(ChoosePlatform, PrefersImagesThatAskForNoMoreFeatures) {
   EXPECT_EQ(choose_platform(list, parse_platform("windows/amd64")), 0U);
 }
 
+TEST(ChoosePlatform, PrefersAnImageToAnArtifactListedBesideIt) {
+  auto list = candidates("linux/amd64, linux/amd64, linux/amd64");
+  list[1].media_type = oci::kImageManifest;
+  list[1].artifact_type = "application/vnd.example.file.index+json";
+  list[2].media_type = oci::kImageManifest;
+  EXPECT_EQ(choose_platform(list, parse_platform("linux/amd64")), 2U);
+}
+
 TEST(ChoosePlatform, FindsNothingInAnEmptyList) {
   EXPECT_EQ(choose_platform({}, parse_platform("linux/amd64")), std::nullopt);
 }
