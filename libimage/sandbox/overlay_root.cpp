@@ -181,6 +181,10 @@ MountedRoot mount_root(const Root& root) {
   return mounted;
 }
 
+void prepare_overlay(const OverlayRoot& overlay) {
+  with_context([] { return "prepare overlay"; }, [&] { remove_contents(open_dir(overlay.work)); });
+}
+
 void tidy_overlay(const OverlayRoot& overlay, std::span<const CopiedUp> copied_up) {
   const DirFd upper = open_dir(overlay.upper);
   for (auto before = copied_up.rbegin(); before != copied_up.rend(); ++before) {

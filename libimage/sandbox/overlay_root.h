@@ -22,6 +22,10 @@ MountedRoot mount_root(const Root& root);
 enum class OverlayCall { layer_by_layer, one_page };
 MountedRoot mount_overlay(const OverlayRoot& overlay, OverlayCall call);
 
+/// Before the step, outside: empties the work directory, where a step that was killed with its
+/// parent has left the mark that makes the kernel refuse it.
+void prepare_overlay(const OverlayRoot& overlay);
+
 /// After the step, outside: removes from the upper directory those of `copied_up` that the step
 /// left as they were, and empties the work directory, so that the upper holds what the step
 /// changed.

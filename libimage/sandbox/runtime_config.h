@@ -44,7 +44,10 @@ struct Mount {
            ///< A bind is "nodev" unless "dev" is said; "rbind" takes the mounts below along
 };
 
-/// An overlay that the runner mounts as the root: the directories exist already.
+/// An overlay that the runner mounts as the root: the directories exist already. One step at a time
+/// has an upper and a work directory; afterwards the upper holds what the step changed (whiteouts
+/// and opaque directories as overlayfs writes them, every file with its content), the work
+/// directory nothing. Neither is synced to disk.
 struct OverlayRoot {
   std::vector<std::string> lower;  ///< topmost first, at most 500
   std::string upper;

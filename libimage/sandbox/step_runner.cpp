@@ -255,6 +255,7 @@ StepStatus BuiltinRunner::run(const RuntimeConfig& step, Sink& output,
     sources.push_back(mount.type == "bind" ? above_streams(open_bind_source(mount)) : UniqueFd());
     spec.mount_fds.push_back(sources.back() ? sources.back().get() : -1);
   }
+  if (step.root.overlay) prepare_overlay(*step.root.overlay);
   Ends channel = make_channel();
   Ends pipe = make_output_pipe();
   spec.channel = channel.theirs.get();

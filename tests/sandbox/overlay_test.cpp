@@ -125,6 +125,14 @@ TEST(Overlay, TakesAnUpperThatAlreadyHoldsChanges) {
   EXPECT_THAT(root.changes(), ElementsAre("etc/", "etc/one", "etc/two"));
 }
 
+TEST(Overlay, TakesTheDirectoriesOfAStepThatWasKilled) {
+  const OverlaidRoot root;
+  fs::create_directories(root.work() + "/work/incompat/volatile");
+  fs::create_directories(root.work() + "/work/#1");
+  EXPECT_EQ(run(shell_step({{}, root.overlay()}, "echo x > /new")).status, 0);
+  EXPECT_THAT(root.changes(), ElementsAre("new"));
+}
+
 TEST(Overlay, StacksManyLowerDirectoriesTheFirstOnTop) {
   const OverlaidRoot root;
   OverlayRoot overlay = root.overlay();
