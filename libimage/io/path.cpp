@@ -196,7 +196,7 @@ UniqueFd try_open_in_root(const DirFd& root, std::string_view path, int flags,
     std::string text(path);
     if (text.find('\0') != std::string::npos) {
       errno = EINVAL;
-      return UniqueFd();
+      return {};
     }
     if (text.empty()) text = ".";
     if (text.size() < PATH_MAX)
@@ -208,10 +208,10 @@ UniqueFd try_open_in_root(const DirFd& root, std::string_view path, int flags,
   } catch (const Error& e) {
     const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
     errno = detail != nullptr ? detail->value : ENAMETOOLONG;
-    return UniqueFd();
+    return {};
   } catch (const std::exception&) {
     errno = ENOMEM;
-    return UniqueFd();
+    return {};
   }
 }
 
