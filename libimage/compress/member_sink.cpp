@@ -5,11 +5,17 @@
 #include <utility>
 
 namespace lade {
+namespace {
+
+/// Beyond this many threads a stream does not get faster, but its buffers more.
+constexpr unsigned kMaxThreads = 64;
+
+}  // namespace
 
 MemberSink::MemberSink(Sink& out, const MemberFormat& format, unsigned threads)
     : out_(out),
       format_(format),
-      max_threads_(std::max(threads, 1U)),
+      max_threads_(std::clamp(threads, 1U, kMaxThreads)),
       max_in_flight_(std::size_t{max_threads_} + 2) {}
 
 MemberSink::~MemberSink() {
