@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "libimage/digest/hasher.h"
+
 #include "samples.h"
 
 namespace lade {
@@ -162,6 +164,15 @@ TEST(Compress, BytesOfSmallContentAreFixed) {
       compress("gzip", ""),
       "\x1F\x8B\x08\x00\x00\x00\x00\x00\x04\xFF\x01\x00\x00\xFF\xFF\x00\x00\x00\x00\x00\x00\x00\x00"sv);
   EXPECT_EQ(compress("zstd", ""), "\x28\xB5\x2F\xFD\x24\x00\x01\x00\x00\x99\xE9\xD8\x51"sv);
+}
+
+// With Debian 12's libdeflate 1.14 and zstd 1.5.4; other versions may compress otherwise.
+TEST(Compress, BytesOfLargerContentAreFixed) {
+  const std::string content = sample(5 * kMiB);
+  EXPECT_EQ(sha256_of(content).brief(), "sha256:ec22b99128a5");
+  EXPECT_EQ(sha256_of(compress("gzip", content)).brief(), "sha256:e6fd45c07848");
+  EXPECT_EQ(sha256_of(compress("gzip", content, {.level = 6})).brief(), "sha256:23dd600a228a");
+  EXPECT_EQ(sha256_of(compress("zstd", content)).brief(), "sha256:4b6e6b2adff7");
 }
 
 TEST(Compress, GzipMembersHoldOneMebibyteEach) {
