@@ -1,5 +1,6 @@
 #include "libimage/layer/apply_layer.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -183,9 +184,9 @@ void LayerApplier::hide_name_in_overlay(const SplitPath& hidden) {
     if (own) tree_.make_opaque(own, key);
     return;
   }
-  for (;;) {
+  for (int tries = 0;; ++tries) {
     if (::mknodat(dir.fd.get(), hidden.name.c_str(), S_IFCHR, ::makedev(0, 0)) == 0) return;
-    if (errno != EEXIST) throw_errno("create whiteout");
+    if (errno != EEXIST || tries == kReplaceAttempts) throw_errno("create whiteout");
     const std::optional<struct stat> old = stat_entry(dir.fd, hidden.name);
     if (old && is_whiteout_device(*old)) return;
     maker_.remove(dir, hidden.name);

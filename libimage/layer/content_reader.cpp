@@ -95,18 +95,14 @@ void ContentReader::run(const std::stop_token& stop) {
 }
 
 void ContentReader::read(Batch& batch, FileOpener& opener) const {
-  const std::size_t count = batch.last - batch.first;
-  batch.bytes.reserve(batch.size + 1);
-  batch.places.reserve(count);
-  batch.digests.reserve(digests_ == Digests::none ? 0 : count);
-  for (std::size_t i = batch.first; i < batch.last; ++i) {
-    try {
-      read_entry(entries_[i], batch, opener);
-    } catch (...) {  // handed to content(): this may be the top of a thread
-      batch.error = std::current_exception();
-      batch.failed = i;
-      return;
-    }
+  try {
+    const std::size_t count = batch.last - batch.first;
+    batch.bytes.reserve(batch.size + 1);
+    batch.places.reserve(count);
+    batch.digests.reserve(digests_ == Digests::none ? 0 : count);
+    for (std::size_t i = batch.first; i < batch.last; ++i) read_entry(entries_[i], batch, opener);
+  } catch (...) {  // handed to content(): this may be the top of a thread
+    batch.error = std::current_exception();
   }
 }
 
@@ -131,12 +127,11 @@ void ContentReader::read_entry(const LayerEntry& entry, Batch& batch, FileOpener
     if (filled != size) throw_changed(entry.content.path);
     batch.bytes.resize(at + size);
   }
-  batch.places.emplace_back(at, size);
-  if (digests_ == Digests::none) return;
-  batch.digests.emplace_back();
-  if (here) {
-    batch.digests.back() = sha256_of(std::string_view(batch.bytes).substr(at, size));
+  if (digests_ == Digests::sha256) {
+    batch.digests.emplace_back();
+    if (here) batch.digests.back() = sha256_of(std::string_view(batch.bytes).substr(at, size));
   }
+  batch.places.emplace_back(at, size);
 }
 
 ContentReader::Content ContentReader::content(std::size_t index) {

@@ -66,8 +66,7 @@ class ContentReader {
     std::string bytes = {};
     std::vector<std::pair<std::size_t, std::size_t>> places = {};  // of each entry, in `bytes`
     std::vector<std::optional<Digest>> digests = {};
-    std::exception_ptr error = {};
-    std::size_t failed = 0;  // the entry that `error` is about
+    std::exception_ptr error = {};  // about the entry behind the last place
   };
   void plan();
   void run(const std::stop_token& stop);

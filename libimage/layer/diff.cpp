@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -40,10 +41,27 @@ std::set<Identity> relinked(const Snapshot& lower, const Snapshot& upper) {
   return result;
 }
 
+/// Times of change come in ticks of the kernel's clock: what was written within one of them before
+/// the snapshot may be written again within it, and look the same.
+constexpr std::int64_t kTickNanoseconds = 20'000'000;
+
+/// The time before which changes count as long ago in `snapshot`.
+Timestamp settled_before(const Snapshot& snapshot) {
+  Timestamp newest;
+  for (const auto& [path, file] : snapshot) newest = std::max(newest, file.inode.changed);
+  std::int64_t nanoseconds = std::int64_t{newest.nanoseconds} - kTickNanoseconds;
+  if (nanoseconds < 0) {
+    nanoseconds += 1'000'000'000;
+    --newest.seconds;
+  }
+  return {newest.seconds, static_cast<std::uint32_t>(nanoseconds)};
+}
+
 /// True if nobody can have written the content between the two snapshots.
-bool untouched(const SnapshotEntry& before, const SnapshotEntry& now) noexcept {
+bool untouched(const SnapshotEntry& before, const SnapshotEntry& now,
+               const Timestamp& settled) noexcept {
   return before.inode.device == now.inode.device && before.inode.number == now.inode.number &&
-         before.inode.changed == now.inode.changed;
+         before.inode.changed == now.inode.changed && before.inode.changed < settled;
 }
 
 }  // namespace
@@ -51,13 +69,14 @@ bool untouched(const SnapshotEntry& before, const SnapshotEntry& now) noexcept {
 std::vector<LayerEntry> diff(const Snapshot& lower, const Snapshot& upper, const DirFd& lower_root,
                              std::shared_ptr<const DirFd> upper_root) {
   const std::set<Identity> links_changed = relinked(lower, upper);
+  const Timestamp settled = settled_before(lower);
   const auto is_same = [&](const std::string& path, const SnapshotEntry& before,
                            const SnapshotEntry& now) {
     if (path.empty()) return same_root(before.attributes, now.attributes);
     if (before.attributes != now.attributes || links_changed.contains(identity_of(now))) {
       return false;
     }
-    return now.attributes.type != FileType::regular || untouched(before, now) ||
+    return now.attributes.type != FileType::regular || untouched(before, now, settled) ||
            same_content(lower_root, *upper_root, path);
   };
   ChangeList changes(upper_root);

@@ -14,9 +14,6 @@
 namespace lade {
 namespace {
 
-constexpr int kReplaceAttempts =
-    128;  // somebody else may put a name there as often as we remove it
-
 void write_fully(int fd, ByteView data) {
   while (!data.empty()) {
     const ssize_t put = ::write(fd, data.data(), data.size());

@@ -9,6 +9,9 @@
 
 namespace lade {
 
+/// Somebody else may put a name back as often as we remove it.
+inline constexpr int kReplaceAttempts = 128;
+
 class EntryMaker {
  public:
   EntryMaker(TreeCursor& tree, const ApplyOptions& options);

@@ -104,7 +104,7 @@ std::uint64_t number_in(const Block& block, Field field, std::string_view what) 
 }
 
 void put_text(Block& block, Field field, std::string_view text) noexcept {
-  std::memcpy(block.data() + field.offset, text.data(), std::min(text.size(), field.size));
+  text.copy(block.data() + field.offset, field.size);
 }
 
 bool put_octal(Block& block, Field field, std::uint64_t value) noexcept {
