@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "libimage/base/text.h"
 #include "libimage/image/describe.h"
@@ -106,7 +107,7 @@ std::string shown(std::string_view text) {
   return printable(trimmed(line));
 }
 
-std::string padded_left(std::string text, std::size_t width) {
+std::string padded_left(const std::string& text, std::size_t width) {
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
 std::string padded_right(std::string text, std::size_t width) {
@@ -288,8 +289,7 @@ std::string summary(const Totals& totals) {
     const double share = 1.0 - static_cast<double>(totals.unique_layer_bytes) /
                                    static_cast<double>(totals.layer_bytes);
     out += cat("; stored once each: ", counted(totals.unique_layers, "layer"), " of ",
-               human_size(totals.unique_layer_bytes), ", ",
-               static_cast<std::uint64_t>(share * 100.0 + 0.5), " % less");
+               human_size(totals.unique_layer_bytes), ", ", std::lround(share * 100.0), " % less");
   }
   if (totals.problems > 0) out += cat("; ", counted(totals.problems, "problem"));
   return out;

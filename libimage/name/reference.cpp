@@ -33,11 +33,11 @@ bool any_of(std::string_view text, Predicate predicate) {
 bool is_path_component(std::string_view text) {
   if (text.empty() || !is_lower_alnum(text.front()) || !is_lower_alnum(text.back())) return false;
   while (!text.empty()) {
-    const std::size_t separator = static_cast<std::size_t>(
+    const auto separator = static_cast<std::size_t>(
         std::find_if_not(text.begin(), text.end(), is_lower_alnum) - text.begin());
     text.remove_prefix(separator);
     if (text.empty()) return true;
-    const std::size_t end = static_cast<std::size_t>(
+    const auto end = static_cast<std::size_t>(
         std::find_if(text.begin(), text.end(), is_lower_alnum) - text.begin());
     const std::string_view between = text.substr(0, end);
     if (between != "." && between != "_" && between != "__" &&

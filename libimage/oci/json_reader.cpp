@@ -20,7 +20,7 @@ std::vector<std::string> strings_of(Value& value, const std::string& path) {
 }
 
 Object& object_of(Value& value, const std::string& path) {
-  Object* object = value.as<Object>();
+  auto* object = value.as<Object>();
   if (object == nullptr) fail(path, cat("is ", value.kind(), ", not an object"));
   return *object;
 }
@@ -31,15 +31,14 @@ std::string shown(std::string_view name) { return printable(name.substr(0, 100))
 }  // namespace
 
 void fail(std::string_view path, std::string_view message) {
-  const Error error(Errc::invalid_content, std::string(message));
-  if (path.empty()) throw error;
-  throw error.in(path);
+  throw Error(Errc::invalid_content,
+              path.empty() ? std::string(message) : cat(path, ": ", message));
 }
 
 std::string element(std::string_view path, std::size_t index) { return cat(path, "[", index, "]"); }
 
 std::string checked_string(Value& value, const std::string& path) {
-  std::string* text = value.as<std::string>();
+  auto* text = value.as<std::string>();
   if (text == nullptr) fail(path, cat("is ", value.kind(), ", not a string"));
   if (text->find('\0') != std::string::npos) fail(path, "holds the character U+0000");
   return std::move(*text);
@@ -58,7 +57,7 @@ std::int64_t integer_of(Value& value, const std::string& path, std::int64_t low)
 }
 
 Array& array_of(Value& value, const std::string& path, std::size_t limit) {
-  Array* items = value.as<Array>();
+  auto* items = value.as<Array>();
   if (items == nullptr) fail(path, cat("is ", value.kind(), ", not an array"));
   if (items->size() > limit) {
     throw Error(Errc::limit_exceeded,

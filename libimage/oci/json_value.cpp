@@ -72,7 +72,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     }
     Value* slot = &root_;
     if (!open_.empty()) {
-      if (Array* items = open_.back()->as<Array>()) {
+      if (auto* items = open_.back()->as<Array>()) {
         slot = &items->emplace_back();
       } else {
         slot = &open_.back()->as<Object>()->back().second;  // key() made it
@@ -101,7 +101,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
   [[nodiscard]] std::string path_of_open() const {
     std::string path;
     for (std::size_t i = 0; i + 1 < open_.size(); ++i) {
-      if (const Array* items = open_[i]->as<Array>()) {
+      if (const auto* items = open_[i]->as<Array>()) {
         path += cat("[", items->size() - 1, "]");
       } else {
         if (!path.empty()) path += '.';

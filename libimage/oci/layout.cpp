@@ -6,7 +6,7 @@
 namespace lade::oci {
 namespace {
 
-constexpr std::uint64_t kMaxMarkerBytes = 64 * 1024;  // one short member and room for others
+constexpr std::uint64_t kMaxMarkerBytes = 65'536;  // one short member and room for others
 
 bool is_version_1(std::string_view version) {
   const auto parts = split(version, '.');
