@@ -56,8 +56,8 @@ std::string lower_case(std::string_view text);
 /// `text` read whole as an unsigned decimal number; nullopt if it is anything else or does not fit.
 std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 
-/// The candidate nearest to `word` (edit distance at most a third of its length, at least 1), for
-/// "did you mean".
+/// The candidate nearest to `word` (edit distance, a swap of neighbours counted once, at most a
+/// third of its length, at least 1), for "did you mean".
 std::optional<std::string> nearest(std::string_view word,
                                    const std::vector<std::string>& candidates);
 

@@ -13,6 +13,7 @@
 #include "libimage/local/local_store.h"
 #include "libimage/local/store_state.h"
 #include "libimage/oci/image_config.h"
+#include "libimage/oci/layout.h"
 
 namespace lade {
 namespace {
@@ -133,12 +134,22 @@ void prune_blobs(LayoutStore& images, const Reached& reached, PruneReport& repor
   }
 }
 
+/// Entries whose name moved on to a newer image, and images that never had one.
+void forget_unnamed(LayoutStore& images) {
+  const std::string key(oci::kRefNameAnnotation);
+  images.edit_index([&](oci::Index& index) {
+    std::erase_if(index.manifests,
+                  [&](const oci::Descriptor& entry) { return entry.annotation(key).empty(); });
+  });
+}
+
 }  // namespace
 
 PruneReport LocalStore::prune(bool all_steps) {
   const Exclusive alone(state_->in_use.fd(), state_->path);
   PruneReport report;
   Reached reached;
+  forget_unnamed(state_->images);
   for (const oci::Descriptor& entry : state_->images.entries()) {
     reach_from(state_->images, entry, reached);
   }

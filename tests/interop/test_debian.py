@@ -59,7 +59,7 @@ class Debian(Case):
 
     def test_a_layout_is_valid_for_every_reader(self):
         check_layout(self.tmp / "out")
-        run("oci-image-tool", "validate", "--type", "imageLayout", "--ref", "name=app", self.tmp / "out")
+        run("oci-image-tool", "validate", "--type", "image", "--ref", "name=app", self.tmp / "out")
         raw = run("skopeo", "inspect", "--raw", f"oci:{self.tmp}/out:app").out
         self.assertEqual(json.loads(raw)["mediaType"], "application/vnd.oci.image.manifest.v1+json")
         run("umoci", "stat", "--image", f"{self.tmp}/out:app")

@@ -42,7 +42,7 @@ class EightPlatforms(Case):
         for layout in ("out", "skopeo"):
             self.assertEqual(check_layout(self.tmp / layout)["manifests"][0]["digest"], digest)
         self.assertEqual(check_layout(self.tmp / "ours")["manifests"][0]["digest"], check_layout(self.tmp / "s390x")["manifests"][0]["digest"])
-        run("oci-image-tool", "validate", "--type", "imageLayout", "--ref", "name=multi", self.tmp / "out")
+        run("oci-image-tool", "validate", "--type", "image", "--ref", "name=multi", self.tmp / "out")
         tree = json.loads(self.lade("inspect", "--format", "json", f"oci:{self.tmp}/skopeo:multi").out)
         self.assertEqual(tree["totals"]["images"], 8)
         self.assertEqual(tree["totals"]["layers"], 16)

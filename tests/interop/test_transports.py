@@ -76,7 +76,7 @@ class Transports(Case):
 
     def test_oci_image_tool_accepts_our_layouts(self):
         self.lade("copy", "--dest-compress-format", "gzip", "--dest-force-compress-format", f"oci:{self.tmp}/l:a", f"oci:{self.tmp}/v:name")
-        run("oci-image-tool", "validate", "--type", "imageLayout", "--ref", "name=name", self.tmp / "v")
+        run("oci-image-tool", "validate", "--type", "image", "--ref", "name=name", self.tmp / "v")
 
 
 if __name__ == "__main__":

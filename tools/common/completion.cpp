@@ -196,6 +196,8 @@ std::string fish() {
   }
   for (const VerbSpec* verb : verbs()) {
     if (verb->group.empty()) continue;
+    out += cat("complete -c lade -n \"__lade_verb '", verb->name,
+               "'\" -l help -s h -d 'print this help'\n");
     for (const auto group : verb->options) {
       for (const OptionSpec& option : group) {
         out += cat("complete -c lade -n \"__lade_verb '", verb->name, "'\" -l ", option.name);

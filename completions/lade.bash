@@ -1,0 +1,46 @@
+# bash completion for lade
+_lade() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' word skip=0 i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    if ((skip)); then skip=0; continue; fi
+    case $word in
+      --store) skip=1 ;;
+      -*) ;;
+      *) verb="${verb:+$verb }$word"; [[ $verb == index ]] || break ;;
+    esac
+  done
+  case "$verb:$prev" in
+    "build:--network") COMPREPLY=($(compgen -W "host none" -- "$cur")); return ;;
+    "build:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
+    "build:--compression-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
+    "build:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "images:--format") COMPREPLY=($(compgen -W "table json" -- "$cur")); return ;;
+    "index create:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "index add:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "index remove:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "index annotate:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "copy:--multi-arch") COMPREPLY=($(compgen -W "system all index-only" -- "$cur")); return ;;
+    "copy:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
+    "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
+    "copy:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "inspect:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+  esac
+  case "$verb" in
+    '') COMPREPLY=($(compgen -W "build images rmi prune index copy inspect completion help --store --version --help" -- "$cur")) ;;
+    index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
+    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --output -o --target --build-arg --label --platform --no-cache --network --format --compression-format --compression-level --ignorefile --iidfile --digestfile --jobs -j --authfile --cert-dir --creds --tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'images') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --quiet -q --help" -- "$cur")); fi ;;
+    'rmi') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
+    'prune') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --help" -- "$cur")); fi ;;
+    'index create') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'index add') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'index remove') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'index annotate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --index --os --arch --variant --os-version --os-features --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'copy') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --multi-arch --platform --format -f --dest-compress-format --dest-compress-level --dest-force-compress-format --preserve-digests --digestfile --additional-tag --jobs -j --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'inspect') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--raw --config --format -f --platform --referrers --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'completion') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
+    'help') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
+  esac
+}
+complete -o bashdefault -o default -F _lade lade
