@@ -1,5 +1,6 @@
 #include "libimage/container/root_fs.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -52,6 +53,13 @@ std::vector<std::unique_ptr<Part>> parts_of(LocalStore& store, const Stack& stac
 
 bool RootFs::State::copies() const { return options.force_copies || !overlay_works(*store); }
 
+bool RootFs::State::looks_into_whole_trees() const {
+  if (options.force_copies) return true;
+  const auto on_disk = std::find_if(stack.rbegin(), stack.rend(),
+                                    [](const auto& layer) { return !layer->in_memory(); });
+  return on_disk != stack.rend() && !store->unpacked((*on_disk)->chain()) && copies();
+}
+
 RootFs::RootFs(LocalStore& store, RootFsOptions options)
     : state_(std::make_shared<const State>(State{.store = &store, .options = options})) {}
 RootFs::~RootFs() = default;
@@ -70,7 +78,7 @@ void RootFs::forget_tree(std::shared_ptr<const State> state) {
 
 MergedTree& RootFs::tree() {
   if (!tree_) {
-    const bool copies = !state_->stack.empty() && state_->copies();
+    const bool copies = state_->looks_into_whole_trees();
     tree_ = std::make_unique<MergedTree>(
         parts_of(*state_->store, state_->stack, copies, copies ? 0 : state_->merged()));
   }

@@ -13,8 +13,11 @@ struct RootFs::State {
   std::vector<RootFsLayer> layers = {};
   Stack stack = {};
 
-  /// True if trees are copied and compared instead of stacked by overlayfs.
+  /// True if steps run in copies of the tree instead of on overlayfs.
   [[nodiscard]] bool copies() const;
+  /// True if lookups should look into whole trees. Snapshots that are there answer without asking
+  /// what this machine can mount, which takes milliseconds.
+  [[nodiscard]] bool looks_into_whole_trees() const;
   [[nodiscard]] std::size_t merged() const {
     return merged_below(stack.size(), options.merge_every);
   }

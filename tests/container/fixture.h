@@ -74,6 +74,9 @@ class ContainerTest : public testing::Test {
   /// Pushes a layer that lookups have to unpack.
   void push(RootFs& root, const std::vector<LayerEntry>& entries) { root.push(layer(entries)); }
 
+  /// A layer that is quickly made.
+  static LayerOptions plain() { return {.codec = "identity"}; }
+
   /// A root in which `sh` and its tools work.
   static std::vector<LayerEntry> busybox_root() {
     LayerEntry busybox{.path = "bin/busybox"};

@@ -214,7 +214,7 @@ class MergedTruthTest : public ContainerTest {
 };
 
 TEST_F(MergedTruthTest, LookupsShowWhatTheKernelShows) {
-  for (unsigned seed = 0; seed < 25; ++seed) {
+  for (unsigned seed = 0; seed < 12; ++seed) {
     std::string layers;
     Generator generator(seed);
     RootFs disk(store_);

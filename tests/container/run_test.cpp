@@ -56,7 +56,7 @@ class StepsTest : public ContainerTest {
     return found;
   }
 
-  RootFsLayer base_ = layer(busybox_root());
+  RootFsLayer base_ = layer(busybox_root(), plain());
   std::unique_ptr<sandbox::StepRunner> runner_ = sandbox::builtin_runner();
   std::string output_;
 };
