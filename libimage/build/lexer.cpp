@@ -225,6 +225,7 @@ std::optional<Heredoc> heredoc_of_word(std::string_view word) {
   char quote = 0;
   for (std::size_t i = 0; i < word.size(); ++i) {
     const char c = word[i];
+    if (quote == 0 && is_blank(c)) return std::nullopt;  // more than one word
     if (quote == 0 && (c == '\'' || c == '"')) {
       quote = c;
       out.expand = false;
