@@ -24,8 +24,8 @@ struct RootFsOptions {
   /// Run steps in copies of the tree, as where overlayfs cannot be mounted.
   bool force_copies = false;
   /// A stack of more than twice as many layers has its lower ones merged into one tree, in steps of
-  /// this many: overlayfs takes at most 500 lower directories.
-  std::size_t merge_every = 200;
+  /// this many: overlayfs takes at most 500 lower directories, a process often 1024 descriptors.
+  std::size_t merge_every = 64;
 };
 
 class MergedTree;
