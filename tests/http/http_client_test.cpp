@@ -20,9 +20,6 @@ using test::FakeServer;
 
 HttpOptions quick_options() {
   HttpOptions options;
-  options.low_speed_time = std::chrono::milliseconds(300);
-  options.reply_timeout = std::chrono::milliseconds(600);
-  options.connect_timeout = std::chrono::milliseconds(2000);
   options.retry.sleep = [](std::chrono::milliseconds, const std::stop_token& stop) {
     return !stop.stop_requested();
   };
@@ -275,7 +272,6 @@ TEST(HttpClient, StopsWaitingWhenCancelled) {
   for (const char* path : {"/headers", "/body"}) {
     std::stop_source stop;
     HttpOptions options = quick_options();
-    options.low_speed_time = std::chrono::milliseconds(60'000);
     options.stop = stop.get_token();
     HttpClient client(options);
     const std::jthread canceller([&] {

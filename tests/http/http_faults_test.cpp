@@ -21,11 +21,12 @@ using test::FakeServer;
 struct Client {
   std::vector<std::chrono::milliseconds> waits;
   HttpClient http;
-  Client() : http(options()) {}
-  HttpOptions options() {
+  /// A server that does nothing is given up after `low_speed`: soon only where a test waits for it.
+  explicit Client(std::chrono::milliseconds low_speed = std::chrono::milliseconds(30'000))
+      : http(options(low_speed)) {}
+  HttpOptions options(std::chrono::milliseconds low_speed) {
     HttpOptions result;
-    result.low_speed_time = std::chrono::milliseconds(200);
-    result.reply_timeout = std::chrono::milliseconds(400);
+    result.low_speed_time = low_speed;
     result.retry.sleep = [this](std::chrono::milliseconds wait, const std::stop_token&) {
       waits.push_back(wait);
       return true;
@@ -154,7 +155,7 @@ TEST(HttpFaults, DropsAStalledBody) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     connection.hang();
   });
-  Client client;
+  Client client(std::chrono::milliseconds(200));
   try {
     text_of(client.http.send({.url = at(server)}));
     FAIL();
@@ -166,7 +167,7 @@ TEST(HttpFaults, DropsAStalledBody) {
 
 TEST(HttpFaults, DropsAnAnswerThatNeverComes) {
   FakeServer server([](FakeRequest&, FakeConnection& connection) { connection.hang(); });
-  Client client;
+  Client client(std::chrono::milliseconds(200));
   EXPECT_EQ(code_of([&] { (void)client.http.send({.url = at(server), .attempts = 1}); }),
             Errc::unavailable);
 }
@@ -176,7 +177,7 @@ TEST(HttpFaults, DropsABodyThatDrips) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     while (connection.send("x")) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   });
-  Client client;
+  Client client(std::chrono::milliseconds(200));
   EXPECT_EQ(code_of([&] { text_of(client.http.send({.url = at(server)})); }), Errc::unavailable);
 }
 
@@ -184,11 +185,11 @@ TEST(HttpFaults, DoesNotBlameTheServerForASlowReader) {
   FakeServer server([](FakeRequest& request, FakeConnection& connection) {
     connection.respond(request, 200, {}, std::string(20 << 20, 'x'));
   });
-  Client client;
+  Client client(std::chrono::milliseconds(700));
   Response response = client.http.send({.url = at(server)});
   std::vector<std::byte> piece(1 << 20);
   EXPECT_EQ(read_full(*response.body, piece), piece.size());
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));  // several times low_speed_time
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // twice low_speed_time
   EXPECT_EQ(drain(*response.body), std::uint64_t{19} << 20);
 }
 
@@ -199,10 +200,10 @@ TEST(HttpFaults, DoesNotBlameTheServerForASlowWriter) {
     size = request.body.size();
     connection.respond(request, 202);
   });
-  Client client;
+  Client client(std::chrono::milliseconds(700));
   const auto exchange = client.http.start({.method = "PATCH", .url = at(server)}, std::nullopt);
   exchange->write(bytes_of("abc"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
   exchange->write(bytes_of("def"));
   exchange->finish();
   EXPECT_EQ(exchange->response().status, 202);

@@ -34,13 +34,16 @@ class WarningCollector final : public ProgressObserver {
   std::vector<std::string> notes_;  // guarded by mutex_
 };
 
-/// A session whose retries do not wait and whose stalls are noticed soon.
-inline std::unique_ptr<Session> quick_session(SessionOptions options) {
+/// How soon a server that does nothing is given up; long unless a test waits for just that.
+inline constexpr std::chrono::milliseconds kPatient{30'000};
+
+/// A session whose retries do not wait.
+inline std::unique_ptr<Session> quick_session(SessionOptions options,
+                                              std::chrono::milliseconds low_speed = kPatient) {
   auto session = std::make_unique<Session>(std::move(options));
   (void)session->shared<HttpClient>(docker::kHttpClientKey, [&] {
     HttpOptions http = docker::http_options(session->options());
-    http.low_speed_time = std::chrono::milliseconds(300);
-    http.reply_timeout = std::chrono::milliseconds(600);
+    http.low_speed_time = low_speed;
     http.retry.sleep = [](std::chrono::milliseconds, const std::stop_token& stop) {
       return !stop.stop_requested();
     };
@@ -50,10 +53,11 @@ inline std::unique_ptr<Session> quick_session(SessionOptions options) {
 }
 
 struct DockerRoom {
-  explicit DockerRoom(test::FakeRegistryOptions options = {}, SessionOptions session_options = {})
+  explicit DockerRoom(test::FakeRegistryOptions options = {}, SessionOptions session_options = {},
+                      std::chrono::milliseconds low_speed = kPatient)
       : registry(std::move(options)) {
     if (session_options.observer == nullptr) session_options.observer = &warnings;
-    session = quick_session(std::move(session_options));
+    session = quick_session(std::move(session_options), low_speed);
   }
 
   [[nodiscard]] ImageName name(const std::string& rest) const {

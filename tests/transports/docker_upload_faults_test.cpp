@@ -299,14 +299,21 @@ TEST(DockerUploadFaults, TakesEverySuccessForOne) {
 }
 
 TEST(DockerUploadFaults, DoesNotBlameARegistryThatTakesItsTimeToAnswer) {
-  UploadRoom room("PUT", [](FakeRequest& request, FakeConnection& connection, int) {
+  DockerRoom room({}, {}, std::chrono::milliseconds(500));
+  std::atomic<int> puts{0};
+  room.registry.set_hook([&](FakeRequest& request, FakeConnection& connection) {
+    if (!is_upload(request) || request.method != "PUT") return false;
+    ++puts;
     connection.read_body(request);
-    std::this_thread::sleep_for(std::chrono::milliseconds(450));  // more than low_speed_time
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // twice low_speed_time
     connection.respond(request, 201);
     return true;
   });
-  room.write(kLarge, true);
-  EXPECT_EQ(room.requests, 1);
+  const std::string bytes = noise(kSmall);
+  const auto blob = room.writer()->start_blob({});
+  blob->write(bytes_of(bytes));
+  EXPECT_EQ(blob->commit(kLayer), oci::describe(kLayer, bytes));
+  EXPECT_EQ(puts, 1);
 }
 
 TEST(DockerUploadFaults, RefusedMountsAreNoErrors) {
