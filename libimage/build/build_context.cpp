@@ -59,17 +59,33 @@ std::string read_link(const DirFd& root, const std::string& path) {
 
 }  // namespace
 
-/// 200 bytes a file: a context of a hundred thousand files stays small.
+/// Some 150 bytes a file: a context of a hundred thousand files stays small.
 struct BuildContext::Node {
+  struct Below {
+    std::vector<Node> children = {};  // sorted by name
+    IgnoreList::Matched matched = {};
+    bool loaded = false;
+  };
+
+  Node(std::string_view called, const struct stat& status)
+      : name(called),
+        stamp(stamp_of(status)),
+        mode(status.st_mode),
+        links(static_cast<std::uint32_t>(std::min<nlink_t>(status.st_nlink, 2))),
+        device(status.st_rdev),
+        below(S_ISDIR(status.st_mode) ? std::make_unique<Below>() : nullptr) {}
+
   std::string name;
-  struct stat status = {};
-  bool loaded = false;
+  FileStamp stamp;
+  mode_t mode;
+  std::uint32_t links;  // 2: several
+  dev_t device;
+  std::unique_ptr<Below> below;  // of directories
+  Sha256 sha = {};
   bool hidden = false;      // ignored, but something below may be included again
   bool has_xattrs = false;  // some that COPY keeps
   bool has_digest = false;
-  Sha256 sha = {};
-  std::vector<Node> children = {};  // sorted by name
-  IgnoreList::Matched matched = {};
+  bool is_new_digest = false;  // not in the store's file
 };
 
 BuildContext::BuildContext(DirFd root, IgnoreList ignore, std::string ignored_by,
@@ -78,15 +94,17 @@ BuildContext::BuildContext(DirFd root, IgnoreList ignore, std::string ignored_by
       ignore_(std::move(ignore)),
       ignored_by_(std::move(ignored_by)),
       digests_(digests),
-      opened_(system_now()),
-      top_(std::make_unique<Node>()) {
-  if (::fstat(root_->get(), &top_->status) != 0) throw_errno("stat the build context");
+      opened_(system_now()) {
+  struct stat status {};
+  if (::fstat(root_->get(), &status) != 0) throw_errno("stat the build context");
+  top_ = std::make_unique<Node>("", status);
 }
 
 BuildContext::~BuildContext() = default;
 
 void BuildContext::load(Node& directory, const std::string& path) {
-  if (directory.loaded) return;
+  Node::Below& below = *directory.below;
+  if (below.loaded) return;
   if (std::count(path.begin(), path.end(), '/') > static_cast<std::ptrdiff_t>(kMaxDepth))
     throw Error(Errc::limit_exceeded, cat("the build context is deeper than ", kMaxDepth,
                                           " directories at ", quoted(path.substr(0, 80))));
@@ -100,32 +118,34 @@ void BuildContext::load(Node& directory, const std::string& path) {
   for (errno = 0; const dirent* entry = ::readdir(entries.get()); errno = 0) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    Node node{.name = std::string(name)};
-    if (::fstatat(number, entry->d_name, &node.status, AT_SYMLINK_NOFOLLOW) != 0) {
+    struct stat status {};
+    if (::fstatat(number, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) continue;  // removed meanwhile
       throw_errno(cat("stat ", quoted(joined(path, name))));
     }
-    if (S_ISSOCK(node.status.st_mode)) continue;
+    if (S_ISSOCK(status.st_mode)) continue;
+    Node node(name, status);
     if (!ignore_.empty()) {
-      IgnoreList::Verdict verdict = ignore_.judge(joined(path, name), directory.matched);
-      const bool directory_to_search = S_ISDIR(node.status.st_mode) && ignore_.may_include_again();
+      IgnoreList::Verdict verdict = ignore_.judge(joined(path, name), below.matched);
+      const bool directory_to_search = node.below && ignore_.may_include_again();
       if (verdict.ignored && !directory_to_search) continue;
       node.hidden = verdict.ignored;
-      if (S_ISDIR(node.status.st_mode)) node.matched = std::move(verdict.matched);
+      if (node.below) node.below->matched = std::move(verdict.matched);
     }
     node.has_xattrs =
         !copied_xattrs(cat(proc_path(number), "/", name), Links::not_followed).empty();
-    directory.children.push_back(std::move(node));
+    below.children.push_back(std::move(node));
   }
   if (errno != 0) throw_errno(cat("read directory ", quoted(path)));
-  std::sort(directory.children.begin(), directory.children.end(),
+  std::sort(below.children.begin(), below.children.end(),
             [](const Node& a, const Node& b) { return a.name < b.name; });
-  directory.loaded = true;
+  below.children.shrink_to_fit();
+  below.loaded = true;
   // A hidden directory shows only if something below it does.
-  std::erase_if(directory.children, [&](Node& child) {
+  std::erase_if(below.children, [&](Node& child) {
     if (!child.hidden) return false;
     load(child, joined(path, child.name));
-    return child.children.empty();
+    return child.below->children.empty();
   });
 }
 
@@ -134,14 +154,14 @@ BuildContext::Node* BuildContext::find(const std::string& path) {
   if (path.empty()) return node;
   std::size_t start = 0;
   while (start <= path.size()) {
-    if (!S_ISDIR(node->status.st_mode)) return nullptr;
+    if (!node->below) return nullptr;
     load(*node, start == 0 ? std::string() : path.substr(0, start - 1));
     const std::size_t end = std::min(path.find('/', start), path.size());
     const std::string_view name(path.data() + start, end - start);
     const auto child =
-        std::lower_bound(node->children.begin(), node->children.end(), name,
+        std::lower_bound(node->below->children.begin(), node->below->children.end(), name,
                          [](const Node& a, std::string_view wanted) { return a.name < wanted; });
-    if (child == node->children.end() || child->name != name) return nullptr;
+    if (child == node->below->children.end() || child->name != name) return nullptr;
     node = &*child;
     start = end + 1;
   }
@@ -171,24 +191,23 @@ std::optional<Attributes> BuildContext::lookup(const std::string& path) {
   const std::scoped_lock lock(mutex_);
   Node* node = find(path);
   if (node == nullptr) return std::nullopt;
-  const struct stat& status = node->status;
-  Attributes out{
-      .mode = static_cast<std::uint32_t>(status.st_mode & 07777U),
-      .mtime = {status.st_mtim.tv_sec, static_cast<std::uint32_t>(status.st_mtim.tv_nsec)}};
-  if (S_ISDIR(status.st_mode)) {
+  const mode_t mode = node->mode;
+  Attributes out{.mode = static_cast<std::uint32_t>(mode & 07777U),
+                 .mtime = {node->stamp.mtime_seconds, node->stamp.mtime_nanoseconds}};
+  if (S_ISDIR(mode)) {
     out.type = FileType::directory;
-  } else if (S_ISLNK(status.st_mode)) {
+  } else if (S_ISLNK(mode)) {
     out.type = FileType::symlink;
     out.mode = 0777;
     out.link_target = read_link(*root_, path);
-  } else if (S_ISREG(status.st_mode)) {
-    out.size = static_cast<std::uint64_t>(status.st_size);
-  } else if (S_ISFIFO(status.st_mode)) {
+  } else if (S_ISREG(mode)) {
+    out.size = node->stamp.size;
+  } else if (S_ISFIFO(mode)) {
     out.type = FileType::fifo;
   } else {
-    out.type = S_ISCHR(status.st_mode) ? FileType::character : FileType::block;
-    out.device_major = ::major(status.st_rdev);
-    out.device_minor = ::minor(status.st_rdev);
+    out.type = S_ISCHR(mode) ? FileType::character : FileType::block;
+    out.device_major = ::major(node->device);
+    out.device_minor = ::minor(node->device);
   }
   if (node->has_xattrs) read_xattrs(path, out);
   return out;
@@ -211,7 +230,7 @@ std::string BuildContext::resolve(const std::string& path) {
     if (name.empty() || name == ".") continue;
     const std::string next = joined(done, name);
     const Node* node = find(next);
-    if (node == nullptr || !S_ISLNK(node->status.st_mode)) {
+    if (node == nullptr || !S_ISLNK(node->mode)) {
       done = next;
       continue;
     }
@@ -227,12 +246,11 @@ std::string BuildContext::resolve(const std::string& path) {
 std::vector<std::string> BuildContext::list(const std::string& path) {
   const std::scoped_lock lock(mutex_);
   Node& node = required(path);
-  if (!S_ISDIR(node.status.st_mode))
-    throw Error(Errc::invalid_argument, cat(quoted(path), " is not a directory"));
+  if (!node.below) throw Error(Errc::invalid_argument, cat(quoted(path), " is not a directory"));
   load(node, path);
   std::vector<std::string> names;
-  names.reserve(node.children.size());
-  for (const Node& child : node.children) names.push_back(child.name);
+  names.reserve(node.below->children.size());
+  for (const Node& child : node.below->children) names.push_back(child.name);
   return names;
 }
 
@@ -240,8 +258,8 @@ ContentRef BuildContext::content(const std::string& path) { return {.root = root
 
 FileIdentity BuildContext::identity(const std::string& path) {
   const std::scoped_lock lock(mutex_);
-  const struct stat& status = required(path).status;
-  return {.device = status.st_dev, .inode = status.st_ino, .links = status.st_nlink};
+  const Node& node = required(path);
+  return {.device = node.stamp.device, .inode = node.stamp.inode, .links = node.links};
 }
 
 Sha256 BuildContext::digest(const std::string& path, const std::stop_token& stop) {
@@ -258,7 +276,7 @@ void BuildContext::prepare_digests(const std::vector<std::string>& paths, unsign
     for (const std::string& path : paths) {
       Node& node = required(path);
       if (node.has_digest) continue;
-      if (const auto known = digests_ != nullptr ? digests_->find(node.status) : std::nullopt) {
+      if (const auto known = digests_ != nullptr ? digests_->find(node.stamp) : std::nullopt) {
         node.sha = *known;
         node.has_digest = true;
       } else {
@@ -277,16 +295,30 @@ void BuildContext::prepare_digests(const std::vector<std::string>& paths, unsign
 
 void BuildContext::remember(const ContentRef& content, const Sha256& sha) {
   if (content.text || content.root != root_) return;
-  struct stat status {};
-  {
+  const std::scoped_lock lock(mutex_);
+  Node* node = find(content.path);
+  if (node == nullptr || node->has_digest) return;
+  node->sha = sha;
+  node->has_digest = true;
+  node->is_new_digest = ContentDigests::is_recordable(node->stamp, opened_);
+}
+
+void BuildContext::save_digests() noexcept {
+  if (digests_ == nullptr) return;
+  try {
     const std::scoped_lock lock(mutex_);
-    Node* node = find(content.path);
-    if (node == nullptr || node->has_digest) return;
-    node->sha = sha;
-    node->has_digest = true;
-    status = node->status;
+    std::vector<ContentDigests::Record> added;
+    std::vector<const Node*> open = {top_.get()};
+    while (!open.empty()) {
+      const Node* node = open.back();
+      open.pop_back();
+      if (node->is_new_digest) added.push_back({.stamp = node->stamp, .sha = node->sha});
+      if (!node->below) continue;
+      for (const Node& child : node->below->children) open.push_back(&child);
+    }
+    digests_->save(std::move(added));
+  } catch (const std::exception&) {  // only a cache: the build itself succeeded
   }
-  if (digests_ != nullptr) digests_->put(status, sha, opened_);
 }
 
 std::string BuildContext::why_hidden(const std::string& path) {

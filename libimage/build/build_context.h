@@ -33,6 +33,9 @@ class BuildContext final : public SourceTree {
   void remember(const ContentRef& content, const Sha256& sha) override;
   std::string why_hidden(const std::string& path) override;
 
+  /// Keeps what was learnt of contents for the next build.
+  void save_digests() noexcept;
+
  private:
   struct Node;
   Node* find(const std::string& path);

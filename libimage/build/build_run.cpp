@@ -240,7 +240,7 @@ void BuildRun::count_step(bool cached) noexcept {
 
 void BuildRun::finish() noexcept {
   const std::scoped_lock lock(mutex_);
-  if (digests_) digests_->save();
+  if (context_) context_->save_digests();
 }
 
 }  // namespace lade::build

@@ -18,21 +18,20 @@ constexpr std::string_view kHeader = "lade content digests 1\n";
 constexpr std::size_t kMaxRecords = 4'000'000;  // 320 MB: a store is no place for more
 constexpr std::int64_t kRacySeconds = 1;
 
+bool before(const ContentDigests::Record& a, const ContentDigests::Record& b) noexcept {
+  return std::tie(a.stamp.device, a.stamp.inode) < std::tie(b.stamp.device, b.stamp.inode);
+}
+
 }  // namespace
 
-ContentDigests::Record ContentDigests::record_of(const struct stat& file, const Sha256& sha) {
+FileStamp stamp_of(const struct stat& file) noexcept {
   return {.device = file.st_dev,
           .inode = file.st_ino,
           .size = static_cast<std::uint64_t>(file.st_size),
           .mtime_seconds = file.st_mtim.tv_sec,
           .ctime_seconds = file.st_ctim.tv_sec,
           .mtime_nanoseconds = static_cast<std::uint32_t>(file.st_mtim.tv_nsec),
-          .ctime_nanoseconds = static_cast<std::uint32_t>(file.st_ctim.tv_nsec),
-          .sha = sha};
-}
-
-bool ContentDigests::before(const Record& a, const Record& b) noexcept {
-  return std::tie(a.device, a.inode) < std::tie(b.device, b.inode);
+          .ctime_nanoseconds = static_cast<std::uint32_t>(file.st_ctim.tv_nsec)};
 }
 
 ContentDigests::ContentDigests(const DirFd& dir, std::string name)
@@ -61,41 +60,33 @@ ContentDigests::ContentDigests(const DirFd& dir, std::string name)
   if (std::is_sorted(records.begin(), records.end(), before)) known_ = std::move(records);
 }
 
-std::optional<Sha256> ContentDigests::find(const struct stat& file) {
-  const Record wanted = record_of(file, {});
-  const auto found = std::lower_bound(known_.begin(), known_.end(), wanted, before);
-  if (found == known_.end()) return std::nullopt;
-  Record same = *found;
-  same.sha = {};
-  if (std::memcmp(&same, &wanted, sizeof same) != 0) return std::nullopt;
+std::optional<Sha256> ContentDigests::find(const FileStamp& file) const {
+  const auto found =
+      std::lower_bound(known_.begin(), known_.end(), Record{.stamp = file, .sha = {}}, before);
+  if (found == known_.end() || found->stamp != file) return std::nullopt;
   return found->sha;
 }
 
-void ContentDigests::put(const struct stat& file, const Sha256& sha, const Timestamp& now) {
-  if (file.st_ctim.tv_sec + kRacySeconds >= now.seconds) return;
-  const std::scoped_lock lock(mutex_);
-  added_.push_back(record_of(file, sha));
+bool ContentDigests::is_recordable(const FileStamp& file, const Timestamp& start) noexcept {
+  return file.ctime_seconds + kRacySeconds < start.seconds;
 }
 
-void ContentDigests::save() noexcept {
+void ContentDigests::save(std::vector<Record> added) noexcept {
   try {
-    const std::scoped_lock lock(mutex_);
-    if (added_.empty()) return;
-    std::stable_sort(added_.begin(), added_.end(), before);
+    if (added.empty()) return;
+    std::stable_sort(added.begin(), added.end(), before);
     std::vector<Record> all;
-    all.reserve(known_.size() + added_.size());
-    std::merge(added_.begin(), added_.end(), known_.begin(), known_.end(), std::back_inserter(all),
+    all.reserve(known_.size() + added.size());
+    std::merge(added.begin(), added.end(), known_.begin(), known_.end(), std::back_inserter(all),
                before);  // of equals the added one comes first, and is kept
     all.erase(std::unique(all.begin(), all.end(),
                           [](const Record& a, const Record& b) { return !before(a, b); }),
               all.end());
-    if (all.size() > kMaxRecords) all.assign(added_.begin(), added_.end());
+    if (all.size() > kMaxRecords) all.assign(added.begin(), added.end());
     AtomicFile file(dir_, name_, 0600);
     file.write(bytes_of(kHeader));
     file.write(std::as_bytes(std::span(all)));
     file.commit();
-    known_ = std::move(all);
-    added_.clear();
   } catch (const std::exception&) {  // only a cache: the build itself succeeded
   }
 }
