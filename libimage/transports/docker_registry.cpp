@@ -1,5 +1,7 @@
 #include "libimage/transports/docker_registry.h"
 
+#include <map>
+
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/config/certs_dir.h"
@@ -29,6 +31,23 @@ TlsOptions tls_options(const SessionOptions& options, const Url& url) {
   return tls;
 }
 
+/// Certificates are read once for each server, not for each request.
+class TlsByServer {
+ public:
+  explicit TlsByServer(SessionOptions options) : options_(std::move(options)) {}
+  TlsOptions operator()(const Url& url) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = known_.find(url.authority());
+    if (found != known_.end()) return found->second;
+    return known_.emplace(url.authority(), tls_options(options_, url)).first->second;
+  }
+
+ private:
+  SessionOptions options_;
+  std::mutex mutex_;
+  std::map<std::string, TlsOptions> known_;  // guarded by mutex_
+};
+
 /// The text of `299 - "text"`; "" if it is anything else.
 std::string warning_text(std::string_view value) {
   if (!value.starts_with("299 ") || value.size() > kMaxWarningBytes) return {};
@@ -46,7 +65,9 @@ HttpOptions http_options(const SessionOptions& options) {
   http.stop = options.stop;
   const bool has_certs = !options.cert_dir.empty() || !options.certs_directories.empty();
   if (has_certs || options.tls_verify == SessionOptions::TlsVerify::no) {
-    http.tls_for = [options](const Url& url) { return tls_options(options, url); };
+    http.tls_for = [tls = std::make_shared<TlsByServer>(options)](const Url& url) {
+      return (*tls)(url);
+    };
   }
   return http;
 }
