@@ -104,14 +104,21 @@ std::vector<CopySource> match_sources(SourceTree& tree, const std::string& patte
 
 void add_sources(StepKey& key, SourceTree& tree, const std::vector<CopySource>& sources,
                  unsigned jobs, const std::stop_token& stop) {
+  // In portions: enough for all threads, and little memory however many files there are.
+  constexpr std::size_t kPortion = 4096;
   std::vector<std::string> files;
+  const auto prepare = [&] {
+    tree.prepare_digests(files, jobs, stop);
+    files.clear();
+  };
   for (const CopySource& source : sources) {
     walk(tree, source.path, source.attributes, stop,
          [&](const std::string& path, const Attributes& attributes) {
            if (attributes.type == FileType::regular) files.push_back(path);
+           if (files.size() == kPortion) prepare();
          });
   }
-  tree.prepare_digests(files, jobs, stop);
+  prepare();
   for (const CopySource& source : sources) {
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> linked;
     key.add(source.name);
