@@ -3,7 +3,7 @@
 /// text > lines (lexer.h) > instructions by table (containerfile.h, instructions.h) > the stages
 /// that the target needs (stage_graph.h), in parallel > for each instruction: expand, key, look up;
 /// on a miss execute > config, manifest, names in the local store. What is cached touches no
-/// container and writes nothing (docs/design has the cache's rules).
+/// container and writes nothing (docs/design/0007-build-cache.md).
 #pragma once
 #include <functional>
 #include <map>
