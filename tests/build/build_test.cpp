@@ -266,5 +266,71 @@ TEST_F(Building, NetworkNoneHasOnlyALoopback) {
   EXPECT_EQ(root_of(result).read_small("n", 4096).value(), "lo\n");
 }
 
+TEST_F(Building, TheContainerfileIsFoundInTheContextOrWhereItIsSaid) {
+  const auto label = [&](const std::string& path) {
+    return build("",
+                 [&](BuildOptions& o) {
+                   o.containerfile_text.reset();
+                   o.containerfile = path;
+                 })
+        .config.config->labels;
+  };
+  file("Dockerfile", "FROM scratch\nLABEL is=dockerfile\n");
+  EXPECT_THAT(label(""), ElementsAre(Pair("is", "dockerfile")));
+  file("Containerfile", "FROM scratch\nLABEL is=containerfile\n");
+  file(".dockerignore", "Containerfile\n");  // hidden from COPY, still the Containerfile
+  EXPECT_THAT(label(""), ElementsAre(Pair("is", "containerfile")));
+  file("sub/Other", "FROM scratch\nLABEL is=other\n");
+  EXPECT_THAT(label("sub/Other"), ElementsAre(Pair("is", "other")));
+  EXPECT_THAT(label(context_path() + "/sub/Other"), ElementsAre(Pair("is", "other")));
+  EXPECT_EQ(error_of("",
+                     [](BuildOptions& o) {
+                       o.containerfile_text.reset();
+                       o.containerfile = "no-such-file";
+                     })
+                .code(),
+            Errc::not_found);
+}
+
+TEST_F(Building, WithoutAContextThereIsNothingToCopy) {
+  const auto without = [](BuildOptions& o) { o.context.clear(); };
+  EXPECT_THAT(build("FROM scratch\nCOPY <<E /f\nx\nE\n", without).config.diff_ids.size(), 1U);
+  EXPECT_THAT(error_of("FROM scratch\nCOPY f /f\n", without).what(), HasSubstr("no context"));
+}
+
+TEST_F(Building, AnImageWithoutANameIsStoredToo) {
+  const BuildResult result =
+      build("FROM scratch\nLABEL a=b", [](BuildOptions& o) { o.names.clear(); });
+  EXPECT_TRUE(result.names.empty());
+  EXPECT_TRUE(store_.images().resolve(result.manifest.descriptor.digest).has_value());
+}
+
+TEST_F(Building, AFailedStageStopsItsSiblings) {
+  const std::string text =
+      shell_base() +
+      "FROM base AS slow\nRUN while :; do :; done\nFROM base AS bad\nRUN exit 3\n"
+      "FROM scratch\nCOPY --from=slow /x /\nCOPY --from=bad /x /\n";
+  const Error e = error_of(text, [](BuildOptions& o) { o.jobs = 4; });
+  EXPECT_EQ(std::get<ExitDetail>(e.detail()).status, 3);
+}
+
+TEST_F(Building, StagesRunAtTheSameTimeAndGiveWhatTheyGiveAlone) {
+  file("f", "x");
+  std::string text = shell_base();
+  for (int i = 0; i < 6; ++i)
+    text += cat("FROM base AS s", i, "\nCOPY f /f\nRUN echo ", i, " > /out\n");
+  text += "FROM scratch\n";
+  for (int i = 0; i < 6; ++i) text += cat("COPY --from=s", i, " /out /", i, "\n");
+  std::vector<std::string> built;
+  for (const unsigned jobs : {1U, 4U}) {
+    built.push_back(build(text, [&](BuildOptions& o) {
+                      o.jobs = jobs;
+                      o.no_cache = true;
+                      o.source_date_epoch = Timestamp{1, 0};
+                    }).manifest.raw);
+  }
+  EXPECT_EQ(built[0], built[1]);
+}
+
 }  // namespace
 }  // namespace lade::build
