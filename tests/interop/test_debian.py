@@ -82,8 +82,8 @@ class Debian(Case):
         self.assertEqual(first, second)
 
     def test_d_equals_what_buildah_builds(self):
-        storage = ["--root", self.tmp / "buildah", "--runroot", self.tmp / "buildah-run", "--storage-driver", "vfs"]
-        run("buildah", *storage, "build", "--isolation", "chroot", "--layers", "--network", "host", "--build-arg", f"BASE={self.base}",
+        storage = ["--root", self.tmp / "buildah", "--runroot", self.tmp / "buildah-run", "--storage-driver", "overlay"]
+        run("buildah", *storage, "build", "--isolation", "chroot", "--network", "host", "--build-arg", f"BASE={self.base}",
             "--build-arg", "VERSION=1.2.3", "-t", f"oci:{self.tmp}/buildah-out:app", self.context, timeout=1200)
         ours = tree(unpack(f"{self.tmp}/out:app", self.tmp / "ours"))
         theirs = tree(unpack(f"{self.tmp}/buildah-out:app", self.tmp / "theirs"))
