@@ -1,6 +1,5 @@
-// Guards the arrows of ARCHITECTURE.md: reads every #include of the tree and fails on an edge that the table lacks.
-#include <gtest/gtest.h>
-
+// Guards the arrows of ARCHITECTURE.md: reads every #include of the tree and fails on an edge that
+// the table lacks.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -8,6 +7,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace {
 
@@ -83,33 +84,44 @@ TEST(Architecture, ModulesIncludeOnlyWhatTheirArrowsReach) {
     const Modules allowed = reachable(module);
     for (const Include& include : includes_below(folder)) {
       if (include.angled) continue;
-      ASSERT_TRUE(include.target.starts_with("libimage/")) << include.file << " includes " << include.target;
+      ASSERT_TRUE(include.target.starts_with("libimage/"))
+          << include.file << " includes " << include.target;
       const std::string rest = include.target.substr(9);
       const std::string used = rest.substr(0, rest.find('/'));
-      EXPECT_TRUE(used == module || allowed.contains(used)) << include.file << " includes " << include.target;
+      EXPECT_TRUE(used == module || allowed.contains(used))
+          << include.file << " includes " << include.target;
     }
   }
 }
 
 TEST(Architecture, EveryModuleIsInTheTable) {
   for (const auto& entry : fs::directory_iterator(kSource / "libimage")) {
-    if (entry.is_directory()) EXPECT_TRUE(arrows().contains(entry.path().filename())) << entry.path();
+    if (entry.is_directory()) {
+      EXPECT_TRUE(arrows().contains(entry.path().filename())) << entry.path();
+    }
   }
 }
 
 TEST(Architecture, ThirdPartyLibrariesStayInTheirModules) {
   const std::vector<std::pair<std::string, Modules>> owners = {
-      {"openssl/", {"digest"}},          {"curl/", {"http"}},           {"archive", {"compress"}},
-      {"nlohmann/", {"oci", "sandbox", "config", "transports", "http"}}, {"zstd", {"compress"}},
-      {"libdeflate", {"compress"}},      {"isa-l/", {"compress"}},      {"seccomp.h", {"sandbox"}},
+      {"openssl/", {"digest"}},
+      {"curl/", {"http"}},
+      {"archive", {"compress"}},
+      {"nlohmann/", {"oci", "sandbox", "config", "transports", "http"}},
+      {"zstd", {"compress"}},
+      {"libdeflate", {"compress"}},
+      {"isa-l/", {"compress"}},
+      {"seccomp.h", {"sandbox"}},
       {"boost/", {}},
   };
   for (const Include& include : includes_below(kSource / "libimage")) {
     if (!include.angled) continue;
-    const std::string module = include.file.lexically_relative(kSource / "libimage").begin()->string();
+    const std::string module =
+        include.file.lexically_relative(kSource / "libimage").begin()->string();
     for (const auto& [prefix, modules] : owners) {
       if (include.target.starts_with(prefix)) {
-        EXPECT_TRUE(modules.contains(module)) << include.file << " includes <" << include.target << ">";
+        EXPECT_TRUE(modules.contains(module))
+            << include.file << " includes <" << include.target << ">";
       }
     }
   }
@@ -118,7 +130,8 @@ TEST(Architecture, ThirdPartyLibrariesStayInTheirModules) {
 TEST(Architecture, JsonLibraryIsInNoPublicHeader) {
   for (const Include& include : includes_below(kSource / "libimage")) {
     if (include.file.extension() == ".h" && include.target.starts_with("nlohmann/")) {
-      // Internal headers of a module may; they are named json_*.h and no other module includes them.
+      // Internal headers of a module may; they are named json_*.h and no other module includes
+      // them.
       EXPECT_TRUE(include.file.filename().string().starts_with("json_")) << include.file;
     }
   }
@@ -132,7 +145,8 @@ TEST(Architecture, ToolsIncludeOnlyTheLibraryBoostAndTheStandardLibrary) {
           << include.file << " includes " << include.target;
     } else if (include.target.find('.') != std::string::npos) {
       const bool boost = include.target.starts_with("boost/");
-      EXPECT_TRUE(boost || folder == "common") << include.file << " includes <" << include.target << ">";
+      EXPECT_TRUE(boost || folder == "common")
+          << include.file << " includes <" << include.target << ">";
     }
   }
 }
@@ -140,7 +154,8 @@ TEST(Architecture, ToolsIncludeOnlyTheLibraryBoostAndTheStandardLibrary) {
 TEST(Architecture, TransportsAreLinkedByToolsAlone) {
   for (const std::string module : {"copy", "image", "container", "build", "local", "layer"}) {
     for (const Include& include : includes_below(kSource / "libimage" / module)) {
-      EXPECT_FALSE(include.target.starts_with("libimage/transports/") || include.target.starts_with("libimage/http/"))
+      EXPECT_FALSE(include.target.starts_with("libimage/transports/") ||
+                   include.target.starts_with("libimage/http/"))
           << include.file << " includes " << include.target;
     }
   }
