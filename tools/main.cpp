@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include <malloc.h>
-
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/local/local_store.h"
@@ -132,8 +130,6 @@ int run(std::vector<std::string> words) {
 
 int main(int argc, char** argv) {
   lade::sandbox::run_step_if_asked(argc, argv);
-  // Fixed, not growing with what was freed: the large buffers of many threads then go back to the
-  // system instead of leaving holes (a third of the peak memory of a COPY of 100,000 files).
-  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  lade::tools::return_large_buffers();
   return lade::tools::run({argv + 1, argv + argc});
 }

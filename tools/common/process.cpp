@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include <malloc.h>
 #include <unistd.h>
 
 namespace lade::tools {
@@ -15,6 +16,12 @@ Environment process_environment() {
       environment.variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return environment;
+}
+
+void return_large_buffers() {
+  // Above the 256 KiB chunks of the streams, which come and go too often to be mapped each time.
+  constexpr int kThreshold = 512 * 1024;
+  ::mallopt(M_MMAP_THRESHOLD, kThreshold);
 }
 
 unsigned process_uid() { return ::geteuid(); }
