@@ -9,10 +9,20 @@
 namespace lade {
 
 Error::Error(Errc code, std::string message, ErrorDetail detail)
-    : state_(std::make_shared<const State>(State{code, std::move(message), std::move(detail)})) {}
+    : Error(State{code, std::move(message), std::move(detail)}) {}
+
+Error::Error(State state) : state_(std::make_shared<const State>(std::move(state))) {}
 
 Error Error::in(std::string_view context) const {
-  return {state_->code, cat(context, ": ", state_->message), state_->detail};
+  State state = *state_;
+  state.message = cat(context, ": ", state_->message);
+  return Error(std::move(state));
+}
+
+Error Error::as_final() const {
+  State state = *state_;
+  state.final = true;
+  return Error(std::move(state));
 }
 
 std::string errno_text(int value) {

@@ -59,12 +59,19 @@ class Error final : public std::exception {
   /// A copy whose message is "context: message".
   [[nodiscard]] Error in(std::string_view context) const;
 
+  /// A copy that is_final(): what failed has been tried again already, often enough, so that
+  /// whoever asked for it need not.
+  [[nodiscard]] Error as_final() const;
+  [[nodiscard]] bool is_final() const noexcept { return state_->final; }
+
  private:
   struct State {
     Errc code;
     std::string message;
     ErrorDetail detail;
+    bool final = false;
   };
+  explicit Error(State state);
   std::shared_ptr<const State> state_;
 };
 

@@ -69,7 +69,8 @@ class Copier {
       position.emplace(document.descriptor.digest, next++);
     }
     for (const Document& document : plan_.documents) {
-      GraphNode node{.run = [this, &document](const std::stop_token&) { copy_document(document); }};
+      GraphNode node{
+          .run = [this, &document](const std::stop_token& stop) { copy_document(document, stop); }};
       for (const Descriptor& successor : oci::successors(document))
         add_need(node, position, successor);
       if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed);
@@ -115,12 +116,12 @@ class Copier {
                                                                          : oci::Family::oci;
   }
 
-  void copy_document(const Document& document) {
+  void copy_document(const Document& document, const std::stop_token& stop) {
     with_context([&] { return cat("manifest ", document.descriptor.digest.str()); },
                  [&] {
                    const Document stored = plan_.rewrites_documents ? current(document) : document;
                    if (!destination_.contains(stored.descriptor)) {
-                     with_retries(options_.retry, {}, {}, [&] {
+                     with_retries(options_.retry, stop, {}, [&] {
                        destination_.put_manifest(stored.descriptor, stored.raw);
                      });
                    }

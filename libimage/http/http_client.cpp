@@ -1,8 +1,10 @@
 #include "libimage/http/http_client.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "libimage/base/error.h"
@@ -74,6 +76,12 @@ bool is_redirect(const Request& request, int status) {
   return reads && (status == 301 || status == 302 || status == 303);
 }
 
+/// True if no connection came about. Mostly the name or the port is wrong.
+bool never_connected(const Error& error) {
+  const auto* detail = std::get_if<ErrnoDetail>(&error.detail());
+  return detail != nullptr && (detail->value == ECONNREFUSED || detail->value == EHOSTUNREACH);
+}
+
 // Reads a short rest of the body, so that the connection can be used again.
 void drop_body(Response& response) {
   constexpr std::size_t kLongestRest = std::size_t{64} * 1024;
@@ -91,7 +99,16 @@ struct HttpClient::State {
   std::mutex mutex;
   std::shared_ptr<TransferLoop> loop;                   // guarded by mutex
   std::map<std::string, Clock::time_point> not_before;  // guarded by mutex; by origin
+  std::set<std::string> answered;                       // guarded by mutex; origins
 
+  void note_answer(const std::string& origin) {
+    const std::scoped_lock lock(mutex);
+    answered.insert(origin);
+  }
+  bool has_answered(const std::string& origin) {
+    const std::scoped_lock lock(mutex);
+    return answered.contains(origin);
+  }
   void pause(const std::string& origin, std::chrono::milliseconds delay) {
     const std::scoped_lock lock(mutex);
     auto& until = not_before[origin];
@@ -230,13 +247,17 @@ Response HttpClient::send(Request request) {
     std::optional<Error> failure;
     try {
       Response response = send_and_follow(request);
+      state_->note_answer(origin);
+      response.attempts = attempt;
       if (attempt >= attempts || !is_worth_retrying(response.status)) return response;
       const int pause = response.retry_after_seconds();
       failure.emplace(Errc::unavailable, cat("status ", response.status),
                       HttpDetail{.status = response.status, .retry_after_seconds = pause});
       drop_body(response);
     } catch (const Error& e) {
-      if (attempt >= attempts || !may_succeed_later(e)) throw;
+      if (!may_succeed_later(e)) throw;
+      const bool hopeless = attempt > 1 && never_connected(e) && !state_->has_answered(origin);
+      if (attempt >= attempts || hopeless) throw attempt > 1 ? e.as_final() : e;
       failure = e;
     }
     const auto delay = delay_after(options_.retry, attempt, *failure);

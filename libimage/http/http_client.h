@@ -68,6 +68,7 @@ struct Response {
   Headers headers;
   Url url;  ///< who answered, after redirects
   std::unique_ptr<Source> body;
+  unsigned attempts = 1;  ///< how often the request was sent for it
 
   /// Retry-After in seconds; -1 if absent or a date.
   [[nodiscard]] int retry_after_seconds() const;
@@ -114,11 +115,12 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   /// Sends the request and returns the answer, whatever its status, once its headers are here.
-  /// Failed connections and 408, 429, 500, 502, 503, 504 are tried again as RetryPolicy says; an
+  /// Failed connections and 408, 429, 500, 502, 503, 504 are tried again as RetryPolicy says, but
+  /// only once where nobody listens at an origin that never answered, or its name is unknown; an
   /// origin that asked for a pause (Retry-After) gets it from every thread. Redirects are followed:
   /// of GET and HEAD always, of other methods for 307 and 308; Authorization is dropped for good
   /// when the origin changes, and https never leads to http. Throws Error{unavailable, denied
-  /// (TLS), limit_exceeded, ...} or Cancelled.
+  /// (TLS), limit_exceeded, ...}, final if it was tried again, or Cancelled.
   Response send(Request request);
 
   /// One attempt of a request whose body, of `size` bytes or unknown, the caller pushes; redirects

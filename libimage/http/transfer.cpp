@@ -1,6 +1,7 @@
 #include "libimage/http/transfer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "libimage/base/error.h"
@@ -40,6 +41,19 @@ Errc code_of(CURLcode result) {
       return Errc::invalid_content;
     default:
       return Errc::io;
+  }
+}
+
+/// As if the system had said it: so that callers can tell that no connection came about.
+ErrorDetail detail_of(CURLcode result) {
+  switch (result) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return ErrnoDetail{EHOSTUNREACH};
+    case CURLE_COULDNT_CONNECT:
+      return ErrnoDetail{ECONNREFUSED};
+    default:
+      return {};
   }
 }
 
@@ -230,7 +244,7 @@ std::exception_ptr Transfer::failure_of(CURLcode result) const {
   const std::string reason =
       error_text_[0] != '\0' ? std::string(error_text_.data()) : curl_.easy_strerror(result);
   return std::make_exception_ptr(
-      Error(code_of(result), cat(what_, ": ", printable(lower_first(reason)))));
+      Error(code_of(result), cat(what_, ": ", printable(lower_first(reason))), detail_of(result)));
 }
 
 bool Transfer::stalls(Clock::time_point now) {

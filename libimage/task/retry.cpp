@@ -8,7 +8,8 @@
 namespace lade {
 
 bool may_succeed_later(const Error& error) noexcept {
-  return error.code() == Errc::unavailable || error.code() == Errc::rate_limited;
+  return !error.is_final() &&
+         (error.code() == Errc::unavailable || error.code() == Errc::rate_limited);
 }
 
 std::chrono::milliseconds delay_after(const RetryPolicy& policy, unsigned attempt,

@@ -7,9 +7,10 @@
 
 namespace lade {
 
-/// When to try again: only after Errc::unavailable and Errc::rate_limited. Used at two places: by
-/// the HTTP client for requests that it can repeat, and by the owner of a streamed upload, who
-/// alone can open its source again.
+/// When to try again: only after Errc::unavailable and Errc::rate_limited. Used by the HTTP client
+/// for requests that it can repeat, by streams that can go on where they broke, and by the owner of
+/// a streamed upload, who alone can open its source again. Who gives up makes its error final, so
+/// that attempts add up and do not multiply.
 struct RetryPolicy {
   unsigned attempts = 5;  ///< in all, at least 1
   std::chrono::milliseconds first_delay{500};
@@ -18,7 +19,7 @@ struct RetryPolicy {
   std::function<bool(std::chrono::milliseconds, const std::stop_token&)> sleep = {};
 };
 
-/// Whether `error` may go away by itself.
+/// Whether `error` may go away by itself, and nobody has waited for that yet (Error::is_final).
 bool may_succeed_later(const Error& error) noexcept;
 
 /// How long to wait after attempt number `attempt` (from 1) failed with `error`: doubling, with up

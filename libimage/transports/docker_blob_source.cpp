@@ -109,7 +109,8 @@ void BlobSource::recover(const Error& failure) {
   ++failures_;
   const RetryPolicy& retry = registry_->retry();
   if (!may_succeed_later(failure) || failures_ >= std::max(retry.attempts, 1U)) {
-    throw failure.in(cat("read ", url_.redacted()));
+    const Error error = failure.in(cat("read ", url_.redacted()));
+    throw failures_ > 1 ? error.as_final() : error;
   }
   wait_before_retry(retry, delay_after(retry, failures_, failure), registry_->stop());
 }

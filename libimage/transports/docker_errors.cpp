@@ -32,6 +32,32 @@ Errc code_of(int status) {
 
 constexpr std::size_t kMaxMessageBytes = 500;
 
+/// What to say where the registry says nothing.
+std::string_view reason_of(int status) {
+  switch (status) {
+    case 401:
+      return " unauthorized";
+    case 403:
+      return " forbidden";
+    case 404:
+      return " not found";
+    case 413:
+      return " content too large";
+    case 429:
+      return " too many requests";
+    case 500:
+      return " internal server error";
+    case 502:
+      return " bad gateway";
+    case 503:
+      return " service unavailable";
+    case 504:
+      return " gateway timeout";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 bool succeeded(const Response& response) noexcept {
@@ -50,13 +76,15 @@ Error error_of(Response& response) {
     said = {};
   }
   std::string message = cat(response.status);
+  if (said.code.empty() && said.message.empty()) message += reason_of(response.status);
   if (!said.code.empty()) message += cat(" ", printable(said.code.substr(0, 100)));
   if (!said.message.empty())
     message += cat(": ", printable(said.message.substr(0, kMaxMessageBytes)));
-  return Error(code_of(response.status), std::move(message),
-               HttpDetail{.status = response.status,
-                          .registry_code = printable(said.code.substr(0, 100)),
-                          .retry_after_seconds = response.retry_after_seconds()});
+  const Error error(code_of(response.status), std::move(message),
+                    HttpDetail{.status = response.status,
+                               .registry_code = printable(said.code.substr(0, 100)),
+                               .retry_after_seconds = response.retry_after_seconds()});
+  return response.attempts > 1 ? error.as_final() : error;
 }
 
 void check_stored_digest(const Response& response, const Digest& expected) {

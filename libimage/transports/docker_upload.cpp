@@ -151,7 +151,8 @@ Error Upload::refusal(Response& response) {
 void Upload::recover(const Error& failure) {
   exchange_.reset();
   const RetryPolicy& retry = registry().retry();
-  if (!replayable_ || !may_succeed_later(failure) || ++failures_ >= retry.attempts) throw failure;
+  if (!replayable_ || !may_succeed_later(failure)) throw failure;
+  if (++failures_ >= retry.attempts) throw failure.as_final();
   if (session_) sessions_->cancel(*session_);
   session_.reset();
   wait_before_retry(retry, delay_after(retry, failures_, failure), registry().stop());

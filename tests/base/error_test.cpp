@@ -52,6 +52,15 @@ TEST(Error, CancelledIsNotAnError) {
   EXPECT_STREQ(Cancelled().what(), "cancelled");
 }
 
+TEST(Error, StaysFinalInItsContext) {
+  const Error error(Errc::unavailable, "503");
+  EXPECT_FALSE(error.is_final());
+  const Error final = error.as_final().in("push");
+  EXPECT_TRUE(final.is_final());
+  EXPECT_STREQ(final.what(), "push: 503");
+  EXPECT_FALSE(error.is_final());
+}
+
 TEST(Error, ErrnoChoosesTheCode) {
   const struct {
     int value;

@@ -17,11 +17,11 @@ using testing_support::make_index;
 
 const oci::Platform kAmd64{.architecture = "amd64", .os = "linux"};
 
-/// A store whose first reads of each blob fail with `code`, in mid-stream.
+/// A store whose first reads of each blob fail with `error`, in mid-stream.
 class FlakyReader final : public Reader {
  public:
-  FlakyReader(MemoryStore& store, int failures, Errc code)
-      : store_(store), failures_(failures), code_(code) {}
+  FlakyReader(MemoryStore& store, int failures, Error error)
+      : store_(store), failures_(failures), error_(std::move(error)) {}
   std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override {
     return store_.resolve(reference);
   }
@@ -32,27 +32,27 @@ class FlakyReader final : public Reader {
     ++opened;
     if (oci::is_manifest(blob.media_type) || oci::is_index(blob.media_type) || failures_-- <= 0)
       return store_.open(blob);
-    return std::make_unique<Breaking>(code_);
+    return std::make_unique<Breaking>(error_);
   }
 
  private:
   class Breaking final : public Source {
    public:
-    explicit Breaking(Errc code) : code_(code) {}
+    explicit Breaking(Error error) : error_(std::move(error)) {}
     std::size_t read(std::span<std::byte> out) override {
-      if (given_) throw Error(code_, "connection lost");
+      if (given_) throw Error(error_);
       given_ = true;
       out[0] = std::byte{0};
       return 1;
     }
 
    private:
-    Errc code_;
+    Error error_;
     bool given_ = false;
   };
   MemoryStore& store_;
   std::atomic<int> failures_;
-  Errc code_;
+  Error error_;
 };
 
 CopyOptions quick() {
@@ -108,16 +108,24 @@ TEST(RunCopy, RecompressedLayersRippleUpward) {
 TEST(RunCopy, RetriesABlobAlone) {
   MemoryStore store;
   const MadeImage image = make_image(store, {"one", "two"}, kAmd64);
-  FlakyReader source(store, 2, Errc::unavailable);
+  FlakyReader source(store, 2, Error(Errc::unavailable, "connection lost"));
   MemoryStore destination;
   EXPECT_EQ(copy(source, destination, image.manifest, quick()).blobs_moved, 3U);
   EXPECT_EQ(source.opened.load(), 1 + 3 + 2);
 }
 
+TEST(RunCopy, DoesNotRetryWhatWasTriedAgainAlready) {
+  MemoryStore store;
+  const MadeImage image = make_image(store, {"one"}, kAmd64);
+  FlakyReader source(store, 1, Error(Errc::unavailable, "connection lost").as_final());
+  MemoryStore destination;
+  EXPECT_THROW(copy(source, destination, image.manifest, quick()), Error);
+}
+
 TEST(RunCopy, DoesNotRetryWhatCannotSucceed) {
   MemoryStore store;
   const MadeImage image = make_image(store, {"one"}, kAmd64);
-  FlakyReader source(store, 1, Errc::unauthorized);
+  FlakyReader source(store, 1, Error(Errc::unauthorized, "401"));
   MemoryStore destination;
   EXPECT_THROW(copy(source, destination, image.manifest, quick()), Error);
   EXPECT_FALSE(destination.resolve(Tag{"copied"}).has_value());

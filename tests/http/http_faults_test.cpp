@@ -271,17 +271,46 @@ TEST(HttpFaults, SkipsInterimAnswers) {
   EXPECT_EQ(text_of(std::move(response)), "ok");
 }
 
-TEST(HttpFaults, ReportsAPortThatNobodyListensOn) {
-  std::uint16_t port = 0;
-  {
-    FakeServer server([](FakeRequest&, FakeConnection&) {});
-    port = server.port();
-  }
+std::uint16_t free_port() {
+  const FakeServer server([](FakeRequest&, FakeConnection&) {});
+  return server.port();
+}
+
+TEST(HttpFaults, TriesOnlyOnceMoreWhereNobodyEverListened) {
   Client client;
-  EXPECT_EQ(code_of([&] {
-              (void)client.http.send({.url = Url::parse(cat("http://127.0.0.1:", port, "/"))});
-            }),
-            Errc::unavailable);
+  try {
+    (void)client.http.send({.url = Url::parse(cat("http://127.0.0.1:", free_port(), "/"))});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::unavailable);
+    EXPECT_TRUE(e.is_final());
+  }
+  EXPECT_EQ(client.waits.size(), 1U);
+}
+
+TEST(HttpFaults, WaitsForAServerThatWasThereBefore) {
+  Client client;
+  Url url;
+  {
+    FakeServer server([](FakeRequest& request, FakeConnection& connection) {
+      connection.respond(request, 200, {{"Connection", "close"}}, "ok");
+    });
+    url = at(server);
+    (void)text_of(client.http.send({.url = url}));
+  }
+  EXPECT_EQ(code_of([&] { (void)client.http.send({.url = url}); }), Errc::unavailable);
+  EXPECT_EQ(client.waits.size(), 4U);
+}
+
+TEST(HttpFaults, OneAttemptAloneIsNotFinal) {
+  Client client;
+  try {
+    (void)client.http.send(
+        {.url = Url::parse(cat("http://127.0.0.1:", free_port(), "/")), .attempts = 1});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_FALSE(e.is_final());
+  }
 }
 
 TEST(HttpFaults, NeverNamesSecretsInMessages) {
