@@ -29,7 +29,9 @@ struct CopyOptions {
   bool preserve_digests = false;  ///< Error where that cannot hold
   unsigned jobs = 6;              ///< blobs at once
   RetryPolicy retry = {.attempts = 3};
-  std::string temp_root = "/var/tmp";
+  /// What a hostile index may cost: documents are held while they are copied.
+  std::size_t max_documents = 50'000;
+  std::uint64_t max_document_bytes = std::uint64_t{256} << 20U;
 };
 
 /// What happens to one blob.
@@ -50,7 +52,8 @@ struct CopyPlan {
   bool rewrites_documents = false;  ///< digests of documents will change
 };
 
-/// Walks documents from `root`, chooses platforms, dedupes by digest, decides conversions.
+/// Walks documents from `root`, chooses platforms, dedupes by digest, decides conversions. Throws
+/// Error{limit_exceeded} where there are more documents than `options` allow.
 CopyPlan plan_copy(Reader& source, const oci::Descriptor& root, const Writer::Accepts& accepts,
                    const CopyOptions& options);
 
@@ -61,8 +64,8 @@ struct CopyResult {
 };
 
 /// Moves blobs in parallel, then documents children first, then tags. A blob is retried alone, with
-/// the source opened again. The first failure stops the rest and is thrown. Does not call
-/// destination.finish().
+/// the source opened again, unless the failure is final (tried again by the transport already). The
+/// first failure stops the rest and is thrown. Does not call destination.finish().
 CopyResult run_copy(const CopyPlan& plan, Reader& source, Writer& destination,
                     const std::vector<Tag>& tags, const CopyOptions& options,
                     ProgressObserver& observer, const std::stop_token& stop);

@@ -107,6 +107,12 @@ class Planner {
                   cat("indexes are nested deeper than ", oci::kMaxIndexDepth));
     }
     if (!documents_seen_.insert(document.descriptor.digest).second) return;
+    document_bytes_ += document.raw.size();
+    if (documents_seen_.size() > options_.max_documents ||
+        document_bytes_ > options_.max_document_bytes) {
+      throw Error(Errc::limit_exceeded, cat("more than ", options_.max_documents, " documents or ",
+                                            options_.max_document_bytes, " bytes of them"));
+    }
     if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
       if (!accepts_.indexes) {
         throw Error(Errc::unsupported,
@@ -125,6 +131,7 @@ class Planner {
   }
 
   void add_child(const Descriptor& child, std::size_t depth) {
+    if (documents_seen_.contains(child.digest)) return;  // not read again
     if (oci::is_manifest(child.media_type) || oci::is_index(child.media_type)) {
       add(with_context([&] { return cat("index entry ", child.digest.str()); },
                        [&] { return source_.document(child); }),
@@ -183,6 +190,7 @@ class Planner {
   const CopyOptions& options_;
   CopyPlan plan_{.root = {.digest = sha256_of("")}};
   std::set<Digest> documents_seen_;
+  std::uint64_t document_bytes_ = 0;
   std::set<Digest> blobs_seen_;
 };
 

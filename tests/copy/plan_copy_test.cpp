@@ -150,6 +150,19 @@ TEST(PlanCopy, RefusesEncryptedLayersWhereTheyWouldHaveToBeRead) {
             Errc::unsupported);
 }
 
+TEST(PlanCopy, LimitsHowManyDocumentsThereAre) {
+  MemoryStore store;
+  const oci::Descriptor index = make_index(store, {make_image(store, {"a"}, kAmd64).manifest,
+                                                   make_image(store, {"b"}, kArm64).manifest});
+  CopyOptions options{.what = CopyOptions::What::all, .max_documents = 3};
+  EXPECT_EQ(plan_copy(store, index, {}, options).documents.size(), 3U);
+  options.max_documents = 2;
+  EXPECT_EQ(code_of([&] { plan_copy(store, index, {}, options); }), Errc::limit_exceeded);
+  options.max_documents = 3;
+  options.max_document_bytes = index.size;
+  EXPECT_EQ(code_of([&] { plan_copy(store, index, {}, options); }), Errc::limit_exceeded);
+}
+
 TEST(PlanCopy, LimitsHowDeepIndexesNest) {
   MemoryStore store;
   oci::Descriptor root = make_image(store, {"a"}, kAmd64).manifest;
