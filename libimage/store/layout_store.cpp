@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -17,12 +19,15 @@
 #include "libimage/oci/layout.h"
 #include "libimage/store/blob_file.h"
 #include "libimage/store/layout_index.h"
+#include "libimage/store/made_dirs.h"
 
 namespace lade {
 namespace {
 
 constexpr const char* kBlobsDir = "blobs";
 constexpr const char* kLockFile = ".lade.lock";
+// A millisecond each, far more than it takes to remove an empty layout.
+constexpr int kMaxVanishings = 200;
 // Room for small annotations of others; the marker itself has 30 bytes.
 constexpr std::uint64_t kMaxMarkerBytes = std::uint64_t{64} * 1024;
 
@@ -64,6 +69,11 @@ bool is_ours_in_the_making(const std::string& name) {
   return name == kLockFile || (name.starts_with(".") && name.ends_with(".lade"));
 }
 
+bool still_exists(const DirFd& dir) {
+  struct stat st {};
+  return ::fstat(dir.get(), &st) == 0 && st.st_nlink > 0;
+}
+
 std::string empty_index() {
   oci::Index index;
   index.media_type = oci::MediaType(oci::kImageIndex);
@@ -77,11 +87,15 @@ struct LayoutStore::State {
   LayoutOptions options;
   DirFd dir;
   DirFd blobs;
+  std::optional<MadeDirs> made;  ///< for a layout that this store made
 
   State(const std::string& directory, LayoutOptions given);
 
+  void open();
+  void open_to_write();
   void create();
   void open_blobs();
+  void remove_unused() const;
   [[nodiscard]] std::optional<DirFd> algorithm_dir(const Digest& digest, bool make) const;
   [[nodiscard]] DirFd writable_dir(const Digest& digest);
   [[nodiscard]] oci::Index read_index() const;
@@ -92,19 +106,54 @@ struct LayoutStore::State {
 
 LayoutStore::State::State(const std::string& directory, LayoutOptions given)
     : path(directory), options(std::move(given)) {
-  with_context(
-      [&] { return cat("open layout ", quoted(path)); },
-      [&] {
-        dir = options.create ? create_dir(path) : open_dir(path);
-        const std::optional<struct stat> marker = stat_entry(dir, std::string(oci::kLayoutFile));
-        if (!marker && !options.create) {
-          throw Error(Errc::invalid_content,
-                      "there is no oci-layout file, so this is no OCI layout");
-        }
-        if (options.create) create();
-        oci::check_layout_marker(read_file_at(dir, std::string(oci::kLayoutFile), kMaxMarkerBytes));
-        open_blobs();
-      });
+  with_context([&] { return cat("open layout ", quoted(path)); },
+               [&] { options.create ? open_to_write() : open(); });
+}
+
+void LayoutStore::State::open() {
+  if (!options.create) dir = open_dir(path);
+  const std::optional<struct stat> marker = stat_entry(dir, std::string(oci::kLayoutFile));
+  if (!marker && !options.create) {
+    throw Error(Errc::invalid_content, "there is no oci-layout file, so this is no OCI layout");
+  }
+  if (options.create) create();
+  oci::check_layout_marker(read_file_at(dir, std::string(oci::kLayoutFile), kMaxMarkerBytes));
+  open_blobs();
+}
+
+/// Again, if another store removes the layout, unused, in the moment in which we open it.
+void LayoutStore::State::open_to_write() {
+  for (int vanished = 0;; ++vanished) {
+    made.reset();
+    const MadeDirs missing(path);
+    dir = create_dir(path);
+    const bool is_new = !stat_entry(dir, std::string(oci::kLayoutFile));
+    try {
+      open();
+      if (is_new) made = missing;
+      if (!options.remove_if_unused) return;
+      // Held while we may write: who holds it alone may remove the layout.
+      if (::flock(blobs.get(), LOCK_SH) != 0 || still_exists(blobs)) return;
+    } catch (const Error& e) {
+      if (e.code() != Errc::not_found || vanished == kMaxVanishings) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void LayoutStore::State::remove_unused() const {
+  if (!made || !options.shared_blob_dir.empty()) return;
+  if (::flock(blobs.get(), LOCK_EX | LOCK_NB) != 0) return;
+  const LayoutLock lock(dir);
+  if (!read_index().manifests.empty()) return;
+  for (const std::string& algorithm : list_names(blobs)) {
+    PendingFile::sweep(DirFd(open_entry(blobs, algorithm, O_RDONLY | O_DIRECTORY)));
+    if (::unlinkat(blobs.get(), algorithm.c_str(), AT_REMOVEDIR) != 0) return;  // it has blobs
+  }
+  if (::unlinkat(dir.get(), kBlobsDir, AT_REMOVEDIR) != 0) return;
+  ::unlinkat(dir.get(), std::string(oci::kIndexFile).c_str(), 0);
+  ::unlinkat(dir.get(), std::string(oci::kLayoutFile).c_str(), 0);
+  made->remove();
 }
 
 void LayoutStore::State::create() {
@@ -182,7 +231,14 @@ oci::Index LayoutStore::State::read_index() const {
 LayoutStore::LayoutStore(const std::string& directory, LayoutOptions options)
     : state_(std::make_unique<State>(directory, std::move(options))) {}
 
-LayoutStore::~LayoutStore() = default;
+LayoutStore::~LayoutStore() {
+  if (!state_->options.remove_if_unused) return;
+  try {
+    state_->remove_unused();
+  } catch (const Error&) {  // what cannot be removed is an empty, valid layout
+    return;
+  }
+}
 
 std::optional<oci::Descriptor> LayoutStore::resolve(const TagOrDigest& reference) {
   std::optional<oci::Descriptor> entry = find_entry(entries(), reference, state_->path);

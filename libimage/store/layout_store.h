@@ -17,6 +17,9 @@ struct LayoutOptions {
   std::string codec_default = "gzip";
   std::string shared_blob_dir = {};  ///< replaces DIR/blobs
   bool accepts_docker = true;        ///< what accepts() says; any document can be stored
+  /// With `create`: a layout that was made for this store, in which nothing was stored when it is
+  /// closed, is removed again, with the directories that were made for it.
+  bool remove_if_unused = false;
   /// Files in the making get a name in blobs/<alg>/.lade-tmp, as they do by themselves on file
   /// systems that have no unnamed files; for tests.
   bool named_temporaries = false;

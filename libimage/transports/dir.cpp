@@ -13,6 +13,7 @@
 #include "libimage/digest/hasher.h"
 #include "libimage/io/path.h"
 #include "libimage/store/blob_file.h"
+#include "libimage/store/made_dirs.h"
 #include "libimage/transports/table.h"
 
 // The layout is skopeo's: `version`, `manifest.json`, every blob under the hex of its digest, and
@@ -121,7 +122,7 @@ bool is_image_file(std::string_view name) {
 /// replaced; finish() removes what only it needed.
 class DirWriter final : public Writer {
  public:
-  explicit DirWriter(const std::string& path) : path_(path), dir_(create_dir(path)) {
+  explicit DirWriter(const std::string& path) : path_(path), made_(path), dir_(create_dir(path)) {
     with_context(
         [&] { return cat("image directory ", quoted(path_)); },
         [&] {
@@ -132,6 +133,7 @@ class DirWriter final : public Writer {
                         "not a containers image directory, don't want to overwrite important data");
           }
           PendingFile::sweep(dir_);
+          is_new_ = !stat_entry(dir_, kVersionFile);
           write_small_file(dir_, kVersionFile, kVersion1_1);
           if (stat_entry(dir_, kManifestFile)) {
             const std::string raw = read_file_at(dir_, kManifestFile, oci::kMaxManifestBytes);
@@ -139,6 +141,17 @@ class DirWriter final : public Writer {
           }
         });
   }
+
+  ~DirWriter() override {
+    if (!is_new_ || published_) return;
+    try {
+      remove_everything();
+    } catch (const Error&) {  // what is left is no image, and the next copy clears it up
+      return;
+    }
+  }
+  DirWriter(const DirWriter&) = delete;
+  DirWriter& operator=(const DirWriter&) = delete;
 
   bool contains(const oci::Descriptor& blob) override {
     const bool document = oci::is_manifest(blob.media_type) || oci::is_index(blob.media_type);
@@ -245,8 +258,18 @@ class DirWriter final : public Writer {
     }
   }
 
+  /// Where there was no image before, there is none after a failure.
+  void remove_everything() const {
+    for (const std::string& name : list_names(dir_)) {
+      if (is_image_file(name) || name == kVersionFile) ::unlinkat(dir_.get(), name.c_str(), 0);
+    }
+    made_.remove();
+  }
+
   std::string path_;
+  MadeDirs made_;
   DirFd dir_;
+  bool is_new_ = false;  // set by the constructor
   mutable std::mutex mutex_;
   std::optional<oci::Descriptor> root_;  // guarded by mutex_: what manifest.json holds
   std::optional<oci::Descriptor> last_;  // guarded by mutex_: stored last

@@ -42,8 +42,9 @@ std::unique_ptr<Reader> read_layout(const ImageName& name, Session& /*session*/)
 
 std::unique_ptr<Writer> write_layout(const ImageName& name, Session& /*session*/) {
   // Other tools take OCI documents only from a layout, so Docker's are converted on their way in.
-  return std::make_unique<NamedLayout>(parse_path_name_to_write(name),
-                                       LayoutOptions{.create = true, .accepts_docker = false});
+  return std::make_unique<NamedLayout>(
+      parse_path_name_to_write(name),
+      LayoutOptions{.create = true, .accepts_docker = false, .remove_if_unused = true});
 }
 
 }  // namespace

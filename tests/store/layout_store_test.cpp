@@ -40,6 +40,7 @@ class LayoutTest : public ::testing::Test {
  protected:
   [[nodiscard]] std::string path() const { return room.path() + "/layout"; }
   LayoutStore open() const { return LayoutStore(path(), {.create = true}); }
+  static void open_at(const std::string& where) { LayoutStore store(where, {.create = true}); }
   std::string index_json() const { return read_file(path() + "/index.json", 1 << 20); }
 
   TempDir room{"/tmp"};
@@ -53,6 +54,55 @@ TEST_F(LayoutTest, CreatesAnEmptyLayoutWithAllItsParents) {
   EXPECT_FALSE(store.resolve(Tag{}));
   EXPECT_EQ(count_files(deep), 2U);
   EXPECT_NO_THROW(LayoutStore(deep, {}));
+}
+
+TEST_F(LayoutTest, RemovesALayoutThatItMadeForNothing) {
+  const LayoutOptions options{.create = true, .remove_if_unused = true};
+  const std::string deep = room.path() + "/a/b";
+  {
+    LayoutStore store(deep, options);
+    (void)store.start_blob({})->write(bytes_of("never committed"));
+    EXPECT_TRUE(std::filesystem::exists(deep + "/index.json"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(room.path() + "/a"));
+  std::filesystem::create_directory(path());
+  { LayoutStore store(path(), options); }
+  EXPECT_TRUE(std::filesystem::is_empty(path()));
+}
+
+TEST_F(LayoutTest, KeepsALayoutThatIsUsedOrWasThereBefore) {
+  const LayoutOptions options{.create = true, .remove_if_unused = true};
+  {
+    LayoutStore store(path(), options);
+    store.start_blob({})->commit("text/plain");
+  }
+  EXPECT_NO_THROW(LayoutStore(path(), {}));
+  const std::string other = room.path() + "/other";
+  { open_at(other); }
+  { LayoutStore store(other, options); }
+  EXPECT_NO_THROW(LayoutStore(other, {}));
+  const std::string shared = room.path() + "/shared";
+  {
+    std::optional<LayoutStore> first(std::in_place, shared, options);
+    LayoutStore second(shared, options);
+    first.reset();
+    second.start_blob({})->commit("text/plain");
+  }
+  EXPECT_NO_THROW(LayoutStore(shared, {}));
+}
+
+TEST_F(LayoutTest, MayBeOpenedWhileOthersRemoveItUnused) {
+  const LayoutOptions options{.create = true, .remove_if_unused = true};
+  const auto open_often = [&] {
+    for (int i = 0; i < 200; ++i) EXPECT_NO_THROW(LayoutStore(path(), options));
+  };
+  std::jthread other(open_often);
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_NO_THROW({
+      LayoutStore store(path(), options);
+      (void)store.start_blob({});
+    });
+  }
 }
 
 TEST_F(LayoutTest, LeavesADirectoryWithOtherContentAlone) {

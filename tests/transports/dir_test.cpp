@@ -65,6 +65,17 @@ TEST_F(DirTest, TheOldImageStaysWholeUntilTheNewOneIsPublished) {
   EXPECT_EQ(count_files(path()), 5U);
 }
 
+TEST_F(DirTest, NothingIsLeftOfADirectoryThatGotNoImage) {
+  {
+    const auto to = open_writer(parse_image_name("dir:" + room.path() + "/a/b"), session).writer;
+    write_image(*to, first);
+  }
+  EXPECT_FALSE(std::filesystem::exists(room.path() + "/a"));
+  std::filesystem::create_directory(path());
+  { write_image(*writer(), first); }
+  EXPECT_TRUE(std::filesystem::is_empty(path()));
+}
+
 TEST_F(DirTest, ImagesOfAnIndexHaveTheirOwnFiles) {
   const auto to = writer();
   oci::Index index;
