@@ -151,12 +151,14 @@ struct Credentials {
 
 /// What all transports of one command share. Made once by the tool.
 struct SessionOptions {
+  /// `yes`: TLS or nothing; `no`: TLS without verification, then plain http; `by_config`: as `yes`,
+  /// but plain http where a registry on this machine's loopback has no TLS.
   enum class TlsVerify { by_config, yes, no };
   /// Asked for each registry and repository ("host[:port]", "repo/name").
   std::function<std::optional<Credentials>(const std::string& registry,
                                            const std::string& repository)>
       credentials = {};
-  TlsVerify tls_verify = TlsVerify::by_config;  ///< `no`: TLS without verification, then plain http
+  TlsVerify tls_verify = TlsVerify::by_config;
   std::string cert_dir = {};  ///< *.crt, *.cert, *.key for every registry; instead of:
   std::vector<std::string> certs_directories = {};  ///< searched in order for HOST[:PORT]/
   std::string user_agent = "lade";

@@ -98,6 +98,11 @@ std::optional<Challenge> Authenticator::challenge() const {
   return challenge_;
 }
 
+std::string Authenticator::explain_refusal(const Scopes& scopes) const {
+  return credentials_for(scopes) ? "the credentials for it were refused"
+                                 : "no credentials for it were given or found";
+}
+
 bool Authenticator::challenged() const { return challenge().has_value(); }
 
 std::shared_ptr<Authenticator::TokenSlot> Authenticator::slot(const Scopes& scopes) {

@@ -47,6 +47,9 @@ class Authenticator {
   /// False: to ask again would not help.
   bool learn(const Headers& answer, const Scopes& scopes, const std::string& used);
 
+  /// Why a 401 remains: for people.
+  std::string explain_refusal(const Scopes& scopes) const;
+
   /// True once a challenge of the registry is known.
   [[nodiscard]] bool challenged() const;
 

@@ -100,7 +100,8 @@ Url Registry::find_base() {
   const Url secure = Url::parse(cat("https://", host_, "/"));
   const Url plain = Url::parse(cat("http://", host_, "/"));
   const bool plain_allowed =
-      options_.tls_verify == SessionOptions::TlsVerify::no || secure.is_loopback();
+      options_.tls_verify == SessionOptions::TlsVerify::no ||
+      (options_.tls_verify == SessionOptions::TlsVerify::by_config && secure.is_loopback());
   if (!plain_allowed) return secure;
   try {
     (void)ping(secure);
@@ -149,9 +150,12 @@ Response Registry::send(const Call& call, const Scopes& scopes) {
     Response response = http_->send(prepared(call, used));
     pass_on_warnings(response);
     const bool ours = call.url.origin() == base().origin();
-    if (response.status != 401 || !ours || challenges == kMaxChallenges ||
-        !reauthenticate(response, scopes, used)) {
-      return response;
+    if (response.status != 401 || !ours) return response;
+    if (response.url.origin() != base().origin()) return response;
+    if (challenges == kMaxChallenges || !reauthenticate(response, scopes, used)) {
+      const Error error = error_of(response);
+      throw Error(error.code(), cat(error.what(), " (", auth_.explain_refusal(scopes), ")"),
+                  error.detail());
     }
   }
 }
