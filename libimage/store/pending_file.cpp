@@ -85,27 +85,38 @@ void PendingFile::link_unnamed(const std::string& name) {
   };
   if (link(name)) return;
   if (errno != EEXIST) throw_errno(cat("publish ", quoted(name)));
-  // linkat never replaces: take a name first, then rename over the old file.
-  const std::string step = cat(".lade-", random_name(12));
-  if (!link(step)) throw_errno(cat("publish ", quoted(name)));
-  if (::renameat(dir_.get(), step.c_str(), dir_.get(), name.c_str()) != 0) {
-    const int reason = errno;
-    ::unlinkat(dir_.get(), step.c_str(), 0);
-    throw_errno(cat("publish ", quoted(name)), reason);
+  // linkat never replaces: take a name first, then rename over the old file. Locked, so that a
+  // sweeper takes it only after our death.
+  (void)try_flock(fd_.get());
+  std::string step;
+  for (;;) {
+    if (::mkdirat(dir_.get(), kTemporaryDir, 0755) != 0 && errno != EEXIST) {
+      throw_errno("create directory for temporary files");
+    }
+    step = cat(kTemporaryDir, "/", random_name(12));
+    if (link(step)) break;
+    // ENOENT: another writer took the directory with it.
+    if (errno != ENOENT && errno != EEXIST) throw_errno(cat("publish ", quoted(name)));
   }
+  temporary_ = std::move(step);
+  rename_to(name);
 }
 
-void PendingFile::publish(const std::string& name) {
-  if (temporary_.empty()) {
-    link_unnamed(name);
-    return;
-  }
+void PendingFile::rename_to(const std::string& name) {
   if (::renameat(dir_.get(), temporary_.c_str(), dir_.get(), name.c_str()) != 0) {
     throw_errno(cat("publish ", quoted(name)));
   }
   temporary_.clear();
   // Fails while other files are in the making: the last one removes it.
   ::unlinkat(dir_.get(), kTemporaryDir, AT_REMOVEDIR);
+}
+
+void PendingFile::publish(const std::string& name) {
+  if (temporary_.empty()) {
+    link_unnamed(name);
+  } else {
+    rename_to(name);
+  }
 }
 
 void PendingFile::sweep(const DirFd& dir) {

@@ -7,8 +7,9 @@
 namespace lade {
 
 /// A file in the making inside one directory. It has no name until publish(), so that a process
-/// that dies leaves nothing; where the file system has no such files (O_TMPFILE), it lives under a
-/// name and a lock in DIR/.lade-tmp, from where sweep() removes what no process holds.
+/// that dies leaves nothing. Where the file system has no such files (O_TMPFILE), and for the
+/// moment in which it replaces another, it lives under a name and a lock in DIR/.lade-tmp, from
+/// where sweep() removes what no process holds.
 class PendingFile final : public Sink {
  public:
   enum class Kind { unnamed, named };
@@ -32,6 +33,7 @@ class PendingFile final : public Sink {
  private:
   void create_named(mode_t mode);
   void link_unnamed(const std::string& name);
+  void rename_to(const std::string& name);
 
   DirFd dir_;
   UniqueFd fd_;
