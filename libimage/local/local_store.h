@@ -74,8 +74,9 @@ class LocalStore {
   void put_step(const StepResult& result);
 
   /// Keeps what a name reaches, and what a step result reaches unless `all_steps`, which removes
-  /// these too; removes the rest of blobs, snapshots and steps. Error{unavailable} while another
-  /// process (or another LocalStore of this one) has the store open.
+  /// these too; removes the rest of blobs, snapshots and steps, and the digests of build contexts
+  /// that were not used for 30 days (all of them with `all_steps`). Error{unavailable} while
+  /// another process (or another LocalStore of this one) has the store open.
   PruneReport prune(bool all_steps);
 
   /// Absolute, without links.

@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -125,6 +128,33 @@ void prune_steps(const DirFd& steps, LayoutStore& images, bool all, Reached& rea
   }
 }
 
+/// DEVICE-INODE (docs/design/0007-build-cache.md).
+bool is_digests_name(std::string_view name) {
+  const std::size_t dash = name.find('-');
+  if (dash == 0 || dash == std::string_view::npos || dash + 1 == name.size()) return false;
+  return name.find_first_not_of("0123456789-") == std::string_view::npos &&
+         name.find('-', dash + 1) == std::string_view::npos;
+}
+
+/// Which directory a file was for does not show in its name, only when it was read or written last.
+/// Where reading is not recorded (noatime), a file in use may go: one build reads its context
+/// again.
+void prune_context_digests(const DirFd& store, bool all, PruneReport& report) {
+  constexpr std::time_t kKeptSeconds = std::time_t{30} * 24 * 60 * 60;
+  const DirFd dir(try_open_in_root(store, "context-digests", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!dir) return;
+  const std::time_t oldest = std::time(nullptr) - kKeptSeconds;
+  for (const std::string& name : names_of(dir)) {
+    const auto st = stat_entry(dir, name);
+    if (!st) continue;
+    const bool in_use = S_ISREG(st->st_mode) && is_digests_name(name) &&
+                        std::max(st->st_atim.tv_sec, st->st_mtim.tv_sec) >= oldest;
+    if (in_use && !all) continue;
+    report.bytes += size_at(dir, name);
+    remove_tree(dir, name);
+  }
+}
+
 void prune_blobs(LayoutStore& images, const Reached& reached, PruneReport& report) {
   for (const Digest& digest : images.blobs()) {
     if (reached.blobs.contains(digest)) continue;
@@ -154,6 +184,7 @@ PruneReport LocalStore::prune(bool all_steps) {
     reach_from(state_->images, entry, reached);
   }
   prune_steps(state_->steps, state_->images, all_steps, reached, report);
+  prune_context_digests(state_->dir, all_steps, report);
   prune_blobs(state_->images, reached, report);
 
   // Snapshots: an image's stack, a step's layer, and whatever is below one that stays.

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -140,6 +141,30 @@ TEST_F(PruneTest, IsRefusedWhileAnotherHasTheStoreOpen) {
   }
   EXPECT_EQ(store_.prune(true).blobs, 3U);
   const LocalStore still_opens(path_);
+}
+
+TEST_F(PruneTest, RemovesDigestsOfContextsThatWereNotUsedForLong) {
+  const std::string dir = path_ + "/context-digests";
+  ASSERT_EQ(::mkdir(dir.c_str(), 0700), 0);
+  const auto add = [&](const std::string& name, std::time_t age) {
+    std::ofstream(dir + "/" + name) << "digests";
+    const std::time_t then = std::time(nullptr) - age;
+    const timespec times[2] = {{.tv_sec = then, .tv_nsec = 0}, {.tv_sec = 1000, .tv_nsec = 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (dir + "/" + name).c_str(), times, 0), 0);
+  };
+  constexpr std::time_t kDay = std::time_t{24} * 60 * 60;
+  add("1-2", 29 * kDay);
+  add("1-3", 31 * kDay);
+  add(".1-2.tmp-12345678", 0);
+  const auto is_there = [&](const char* name) {
+    return ::access((dir + "/" + name).c_str(), F_OK) == 0;
+  };
+  EXPECT_GT(store_.prune(false).bytes, 0U);
+  EXPECT_TRUE(is_there("1-2"));
+  EXPECT_FALSE(is_there("1-3"));
+  EXPECT_FALSE(is_there(".1-2.tmp-12345678")) << "of a killed writer";
+  store_.prune(true);
+  EXPECT_FALSE(is_there("1-2"));
 }
 
 }  // namespace
