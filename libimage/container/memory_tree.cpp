@@ -96,17 +96,17 @@ MemoryTree::Found MemoryTree::find(std::string_view path) const {
     found.kind = Found::Kind::entry;
     return found;
   }
-  // A whiteout below a directory that nobody has does not make that directory.
+  // Hiding what is in a directory that nobody has does not make that directory.
   const bool has_content =
       path.empty() || std::any_of(it, end_of_subtree(path), [this](std::uint32_t position) {
         return at(position).kind == LayerEntry::Kind::file ||
                at(position).kind == LayerEntry::Kind::hardlink;
       });
-  if (has_content || found.opaque != hidden) {
+  if (has_content) {
     found.kind = Found::Kind::implicit_directory;
   } else if (hidden) {
     found.kind = Found::Kind::whiteout;
-  } else if (it != order_.end() && is_below(at(*it).path, path)) {
+  } else if (found.opaque || (it != order_.end() && is_below(at(*it).path, path))) {
     found.kind = Found::Kind::hiding_directory;
   }
   return found;

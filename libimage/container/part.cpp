@@ -61,9 +61,9 @@ std::vector<PartName> DiskPart::names(const std::string& directory) {
     if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
       throw_errno(cat("stat ", quoted(name)));
     }
-    if (S_ISSOCK(st.st_mode)) continue;  // left by a step; no layer can hold it
-    names.push_back({std::move(name),
-                     is_whiteout_device(st) ? PartName::Kind::whiteout : PartName::Kind::shown});
+    // A socket, left by a step: no layer can hold it, but what it replaced is gone.
+    const bool hides = is_whiteout_device(st) || S_ISSOCK(st.st_mode);
+    names.push_back({std::move(name), hides ? PartName::Kind::whiteout : PartName::Kind::shown});
   }
   return names;
 }

@@ -67,7 +67,7 @@ class TreeCopier {
       const DirFd target(open_in_root(to_, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
       for (const std::string& name : sorted_names(source)) {
         const auto file = find_file(source, name, true);
-        if (!file) continue;
+        if (!file || file->socket) continue;
         if (file->mount != mount_) {
           throw Error(Errc::denied, cat("copy ", quoted(name), ": is on another file system"));
         }

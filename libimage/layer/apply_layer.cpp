@@ -70,7 +70,9 @@ class LayerApplier {
   void apply_whiteout(const TarEntry& entry, const SplitPath& path);
   void hide_name(const SplitPath& hidden);
   void hide_name_in_overlay(const SplitPath& hidden);
+  bool is_below(const TreeDirectory& dir, const std::string& name);
   void hide_content(const std::string& path);
+  void hide_content_in_overlay(const TreeDirectory& dir);
   void hide_root_content();
   void prune(const TreeDirectory& dir);
   [[nodiscard]] Attributes wanted(const TarEntry& entry) const;
@@ -79,6 +81,11 @@ class LayerApplier {
   TreeCursor tree_;
   EntryMaker maker_;
   bool root_opaque_ = false;  // overlay: at the end, when all names of this layer are there
+  struct Below {              // the lower layers' directory that the last whiteout was in
+    std::string path;
+    LowerDirectory directory;
+  };
+  std::optional<Below> below_;  // for a row of whiteouts
 };
 
 Attributes LayerApplier::wanted(const TarEntry& entry) const {
@@ -97,6 +104,7 @@ void LayerApplier::apply(const TarEntry& entry, TarReader& content) {
     check_parent_names(place.parent);
     if (place.name.starts_with(kWhiteoutPrefix)) return apply_whiteout(entry, place);
   }
+  below_.reset();
   if (entry.kind == LayerEntry::Kind::hardlink) return apply_link(entry, place);
   apply_file(entry, place, content);
 }
@@ -130,11 +138,12 @@ void LayerApplier::apply_link(const TarEntry& entry, const SplitPath& path) {
   std::optional<TreeDirectory> from = tree_.find(target.parent);
   const bool here = from && stat_entry(from->fd, target.name);
   if (!here && !options_.lower.empty() && options_.overlay_whiteouts) {
-    TreeDirectory& dir = tree_.enter(target.parent);
-    if (const auto lower = tree_.lower_at(dir.path).find(target.name);
-        lower && lower->file.entry.attributes.type != FileType::directory) {
-      maker_.copy_up(dir, target.name, *lower);
-      from = tree_.find(target.parent);
+    if (TreeDirectory* const dir = tree_.enter_lower(target.parent)) {
+      if (const auto lower = tree_.lower_at(dir->path).find(target.name);
+          lower && lower->file.entry.attributes.type != FileType::directory) {
+        maker_.copy_up(*dir, target.name, *lower);
+        from = tree_.find(target.parent);
+      }
     }
   }
   if (!from) {
@@ -177,20 +186,37 @@ void LayerApplier::hide_name(const SplitPath& hidden) {
 }
 
 void LayerApplier::hide_name_in_overlay(const SplitPath& hidden) {
-  TreeDirectory& dir = tree_.enter(hidden.parent);
-  const PathKey key = dir.key.child(hidden.name);
+  TreeDirectory* const dir = tree_.enter_lower(hidden.parent);
+  if (dir == nullptr) return;
+  const PathKey key = dir->key.child(hidden.name);
   if (tree_.made().contains(key)) {
-    const DirFd own = TreeCursor::open_subdirectory(dir.fd, hidden.name);
-    if (own) tree_.make_opaque(own, key);
+    TreeDirectory own{TreeCursor::open_subdirectory(dir->fd, hidden.name), {}, key};
+    if (own.fd) hide_content_in_overlay(own);
     return;
   }
+  if (!is_below(*dir, hidden.name)) return;
   for (int tries = 0;; ++tries) {
-    if (::mknodat(dir.fd.get(), hidden.name.c_str(), S_IFCHR, ::makedev(0, 0)) == 0) return;
+    if (::mknodat(dir->fd.get(), hidden.name.c_str(), S_IFCHR, ::makedev(0, 0)) == 0) return;
     if (errno != EEXIST || tries == kReplaceAttempts) throw_errno("create whiteout");
-    const std::optional<struct stat> old = stat_entry(dir.fd, hidden.name);
+    const std::optional<struct stat> old = stat_entry(dir->fd, hidden.name);
     if (old && is_whiteout_device(*old)) return;
-    maker_.remove(dir, hidden.name);
+    maker_.remove(*dir, hidden.name);
   }
+}
+
+/// True if lower layers show `name` in `dir`, or are not known. Where a directory has no lower one
+/// the kernel lists a whiteout as a file that cannot be removed.
+bool LayerApplier::is_below(const TreeDirectory& dir, const std::string& name) {
+  if (options_.lower.empty()) return true;
+  if (!below_ || below_->path != dir.path) below_ = Below{dir.path, tree_.lower_at(dir.path)};
+  return below_->directory.find(name).has_value();
+}
+
+/// Whiteouts that this layer has put there before would show (see is_below()).
+void LayerApplier::hide_content_in_overlay(const TreeDirectory& dir) {
+  below_.reset();
+  tree_.make_opaque(dir.fd, dir.key);
+  prune(dir);
 }
 
 void LayerApplier::hide_content(const std::string& path) {
@@ -200,8 +226,7 @@ void LayerApplier::hide_content(const std::string& path) {
   } else if (path.empty()) {
     root_opaque_ = true;
   } else {
-    const TreeDirectory& dir = tree_.enter(path);
-    tree_.make_opaque(dir.fd, dir.key);
+    if (const TreeDirectory* const dir = tree_.enter_lower(path)) hide_content_in_overlay(*dir);
   }
 }
 

@@ -46,7 +46,7 @@ Snapshot capture(const DirFd& root, const CaptureOptions& options) {
     with_context([&] { return cat("capture ", quoted(path)); },
                  [&] {
                    std::optional<FoundFile> file = find_file(level.dir, name, options.xattrs);
-                   if (!file) return;
+                   if (!file || file->socket) return;
                    const bool enter =
                        file->entry.attributes.type == FileType::directory && file->mount == mount;
                    snapshot.emplace_hint(snapshot.end(), path, std::move(file->entry));

@@ -93,7 +93,12 @@ std::optional<FoundFile> find_file(const DirFd& dir, const std::string& name, bo
     throw_errno(cat("stat ", quoted(name)));
   }
   const std::optional<FileType> type = type_of(st.stx_mode);
-  if (!type) return std::nullopt;
+  if (!type) {
+    FoundFile socket;
+    socket.mount = st.stx_mnt_id;
+    socket.whiteout = socket.socket = true;
+    return socket;
+  }
   FoundFile file = file_of(st, *type);
   if (*type == FileType::symlink) file.entry.attributes.link_target = link_target_of(dir, name);
   if (xattrs && !file.whiteout) {

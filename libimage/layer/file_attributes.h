@@ -17,10 +17,12 @@ struct FoundFile {
   SnapshotEntry entry = {};
   OverlayMarks overlay = {};
   std::uint64_t mount = 0;  ///< id of the mount it lies in
-  bool whiteout = false;    ///< overlayfs whiteout in either form
+  /// Hides what lower layers have: an overlayfs whiteout in either form, or a socket.
+  bool whiteout = false;
+  bool socket = false;  ///< layers have no type for it; `entry` is empty
 };
 
-/// Looks at `name` in `dir`; nullopt if it is not there, or is a socket.
+/// Looks at `name` in `dir`; nullopt if it is not there.
 std::optional<FoundFile> find_file(const DirFd& dir, const std::string& name, bool xattrs);
 
 /// Looks at the directory `dir` itself.

@@ -31,8 +31,7 @@ struct CaptureOptions {
 };
 
 /// Walks `root` without following links; of mount points below it the attributes are recorded, not
-/// the content; sockets are left out
-/// (layer.md has no type for them).
+/// the content; sockets are left out (layer.md has no type for them).
 Snapshot capture(const DirFd& root, const CaptureOptions& options = {});
 
 /// What must be in a layer that turns `lower` into `upper`, sorted by path: additions,
@@ -48,9 +47,11 @@ std::vector<LayerEntry> diff(const Snapshot& lower, const Snapshot& upper, const
 /// The same list read from an overlayfs upper directory: character devices 0:0 are whiteouts,
 /// (or, since Linux 6.7, empty files with the xattr overlay.whiteout), trusted.overlay.opaque or
 /// user.overlay.opaque "y" is opaque ("x" only announces such files), overlay's own xattrs are left
-/// out. metacopy and redirect are not used by our mounts; an upper that has them is
-/// Error{unsupported}. `lower` are the lower directories, topmost first: files copied up without a
-/// change are recognised by them and left out.
+/// out. What an opaque directory or a socket hides becomes whiteouts of the names, as layer.md asks
+/// of writers; only without `lower` is a directory written as opaque. metacopy and redirect are not
+/// used by our mounts; an upper that has them is Error{unsupported}. `lower` are the lower
+/// directories, topmost first: files copied up without a change are recognised by them and left
+/// out.
 std::vector<LayerEntry> changes_of_upper(std::shared_ptr<const DirFd> upper,
                                          const std::vector<const DirFd*>& lower);
 

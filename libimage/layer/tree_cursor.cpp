@@ -113,10 +113,10 @@ class TreeCursor::Walk {
   bool step_over_file(const std::string& name, Missing missing) {
     const std::optional<struct stat> st = stat_entry(at_.fd, name);
     if (!st || !tree_.options_.overlay || !is_whiteout_device(*st)) {
-      if (missing == Missing::report) return false;
+      if (missing != Missing::make) return false;
       throw_errno(cat("open directory ", quoted(name)), ENOTDIR);
     }
-    if (missing == Missing::report) return false;
+    if (missing != Missing::make) return false;
     // This layer removed what the lower ones have there, and puts something new below the name.
     const Timestamp mtime = mtime_of(at_.fd);
     if (::unlinkat(at_.fd.get(), name.c_str(), 0) != 0) throw_errno(cat("remove ", quoted(name)));
@@ -136,11 +136,12 @@ class TreeCursor::Walk {
         return true;
       }
       if (found.type != FileType::directory) {
-        if (missing == Missing::report) return false;
+        if (missing != Missing::make) return false;
         throw_errno(cat("open directory ", quoted(name)), ENOTDIR);
       }
     }
     if (missing == Missing::report) return false;
+    if (missing == Missing::make_as_below && !lower && !tree_.options_.lower.empty()) return false;
     const Timestamp mtime = mtime_of(at_.fd);
     make(name, lower ? &lower->file.entry.attributes : nullptr);
     restore_parent(mtime);
@@ -248,6 +249,10 @@ TreeDirectory& TreeCursor::enter(std::string_view path) {
 
 TreeDirectory* TreeCursor::enter_existing(std::string_view path) {
   return enter(path, Missing::report);
+}
+
+TreeDirectory* TreeCursor::enter_lower(std::string_view path) {
+  return enter(path, Missing::make_as_below);
 }
 
 void TreeCursor::leave() {

@@ -43,6 +43,9 @@ class TreeCursor {
   TreeDirectory& enter(std::string_view path);
   /// As enter(), but nullptr where it would have to be made.
   TreeDirectory* enter_existing(std::string_view path);
+  /// As enter(), but only what the lower layers have is made (anything, if they are not known), and
+  /// does not count as made by this layer; nullptr if the merged tree has no such directory.
+  TreeDirectory* enter_lower(std::string_view path);
   /// Another directory, nullopt if it is missing; the current one stays.
   std::optional<TreeDirectory> find(std::string_view path);
   /// Leaves the current directory.
@@ -60,7 +63,7 @@ class TreeCursor {
   PathSet& made() noexcept { return made_; }
 
  private:
-  enum class Missing { make, report };
+  enum class Missing { make, make_as_below, report };
   class Walk;
   friend class Walk;
   TreeDirectory* enter(std::string_view path, Missing missing);

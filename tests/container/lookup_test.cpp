@@ -195,5 +195,18 @@ TEST_F(LookupTest, PublishesNothingOfALayerThatIsRefused) {
   EXPECT_EQ(st.st_nlink, 2U) << "a snapshot was published";
 }
 
+TEST_F(LookupTest, ASocketThatAStepLeftHidesWhatItReplaced) {
+  RootFs root(store_);
+  push(root, {dir_entry("d"), file_entry("d/x", "x"), file_entry("d/y", "y")});
+  auto workspace = store_.workspace();
+  ASSERT_EQ(::mkdir((workspace->fs_path() + "/d").c_str(), 0755), 0);
+  ASSERT_EQ(::mknod((workspace->fs_path() + "/d/x").c_str(), S_IFSOCK | 0600, 0), 0);
+  const RootFsLayer step = layer({whiteout_entry("d/x")});
+  store_.publish(std::move(workspace), root.chain(), step.diff_id);
+  root.push(step);
+  EXPECT_THAT(root.list("d"), ElementsAre("y"));
+  EXPECT_FALSE(root.lookup("d/x"));
+}
+
 }  // namespace
 }  // namespace lade

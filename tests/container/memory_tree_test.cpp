@@ -50,6 +50,17 @@ TEST(MemoryTree, KnowsWhiteoutsAndOpaqueDirectories) {
   EXPECT_EQ(tree.find("in").kind, Kind::hiding_directory);
 }
 
+TEST(MemoryTree, MarksOfADirectoryDoNotMakeIt) {
+  const MemoryTree tree =
+      tree_of({opaque_entry("emptied"), opaque_entry("filled"), file_entry("filled/x", ""),
+               whiteout_entry("both"), opaque_entry("both")});
+  EXPECT_EQ(tree.find("emptied").kind, Kind::hiding_directory);
+  EXPECT_TRUE(tree.find("emptied").opaque);
+  EXPECT_EQ(tree.find("filled").kind, Kind::implicit_directory);
+  EXPECT_TRUE(tree.find("filled").opaque);
+  EXPECT_EQ(tree.find("both").kind, Kind::whiteout);
+}
+
 TEST(MemoryTree, ShowsHardLinksAsTheFileThatTheyAre) {
   const MemoryTree tree = tree_of({file_entry("a", "text"), hardlink_entry("b", "a")});
   ASSERT_TRUE(tree.usable());

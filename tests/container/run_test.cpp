@@ -177,6 +177,12 @@ TEST_F(BothWaysTest, OverlayAndCopiesMakeTheSameLayer) {
       "mv /home/d /home/moved; mkfifo /home/pipe",
       "rm -r /home/moved; echo now a file > /home/moved; rm /bin/rmdir; rm -r /etc",
       "touch /home/moved; chmod 600 /home/pipe",
+      "mkdir -p /home/o/sub/deep /home/o/old; for f in keep gone sub/x sub/y sub/deep/z old/o; do "
+      "echo $f > /home/o/$f; done; ln /home/o/gone /home/o/link",
+      "cp -a /home/o /tmp/o; rm -r /home/o; mkdir /home/o; cp -a /tmp/o/keep /tmp/o/sub /home/o; "
+      "rm /home/o/sub/y; echo new > /home/o/new; rm -r /tmp/o",
+      "rm -r /home/o; mkdir /home/o; echo file > /home/o/sub",
+      "rm -r /home/o; mkdir /home/o",
   };
   RootFs overlay = make_root(Way::overlay);
   RootFs copies = make_root(Way::copies);

@@ -322,6 +322,43 @@ TEST_F(ApplyLayer, OverlayOpaqueRootHidesEachLowerName) {
   EXPECT_TRUE(is_opaque("kept"));
 }
 
+TEST_F(ApplyLayer, OverlayMarksOfWhatIsNotThereMakeNothing) {
+  shell(lower_, "mkdir -p a/b new/gone; touch a/x a/b/y file");
+  const DirFd lower = open_dir(lower_);
+  const std::vector<std::pair<TarBuilder, std::string>> cases = {
+      {TarBuilder().file("no/.wh.x"), ""},
+      {TarBuilder().file("no/.wh..wh..opq"), ""},
+      {TarBuilder().file("a/.wh.no"), "a "},
+      {TarBuilder().file("file/.wh.x"), ""},
+      {TarBuilder().file(".wh.a").file("a/b/.wh.y"), "a "},
+      {TarBuilder().file("a/b/.wh.y").file(".wh.a"), "a "},
+      {TarBuilder().file(".wh.a").file("a/.wh..wh..opq"), "a "},
+      {TarBuilder().file("a/.wh..wh..opq").file(".wh.a"), "a "},
+  };
+  for (const auto& [layer, names] : cases) {
+    TarBuilder tar = layer;
+    apply_to(root_, tar.finish(), {.overlay_whiteouts = true, .lower = {&lower}});
+    EXPECT_EQ(sorted_list(root_), names);
+    if (names == "a " && is_whiteout("a")) shell(root_, "rm a");
+    shell(root_, "test ! -d a || rmdir a");
+  }
+}
+
+TEST_F(ApplyLayer, OverlayOpaqueDirectoriesHoldNoWhiteouts) {  // the kernel would list them
+  shell(lower_, "mkdir -p a/b; touch a/x a/b/y");
+  const DirFd lower = open_dir(lower_);
+  for (const bool first : {true, false}) {
+    TarBuilder layer;
+    if (first) layer.file("a/.wh..wh..opq");
+    layer.file("a/.wh.x").file("a/b/.wh.y").file("a/new", "n");
+    if (!first) layer.file("a/.wh..wh..opq");
+    apply_to(root_, layer.finish(), {.overlay_whiteouts = true, .lower = {&lower}});
+    EXPECT_TRUE(is_opaque("a"));
+    EXPECT_EQ(sorted_list(root_ + "/a"), "new ") << first;
+    shell(root_, "rm -r a");
+  }
+}
+
 TEST_F(ApplyLayer, LayersStackedByOverlayfsEqualLayersAppliedInTurn) {
   const std::vector<std::string> layers = {
       TarBuilder()

@@ -84,7 +84,28 @@ TEST_F(OverlayUpper, SeesContentOfTheSameSizeAndTime) {
 
 TEST_F(OverlayUpper, SeesRemovedAndReplacedDirectories) {
   EXPECT_EQ(changes_applied("rm -r d; mkdir d; echo n > d/n; rm -r x; touch -d @7 . d d/n"),
-            "w x\nf d\no d\nf d/n\n");
+            "w x\nf d\nw d/a\nw d/e\nw d/s\nw d/t\nf d/n\n");
+}
+
+TEST_F(OverlayUpper, KeepsWhatAReplacedDirectoryGotAgain) {
+  EXPECT_EQ(changes_applied("cp -a d ../saved; rm -r d; mkdir -p d/e/new d/t; cp -a ../saved/s d; "
+                            "echo t > d/t/t; touch -d @1000000000 d/t/t d/t; "
+                            "touch -d @7 d d/e d/e/new"),
+            "f d\nw d/a\nf d/e\nw d/e/f\nw d/e/link\nf d/e/new\n");
+}
+
+TEST_F(OverlayUpper, LinksBetweenFilesMadeAgainAreNotThoseOfBefore) {
+  EXPECT_EQ(changes_applied("rm -r d/e keep; mkdir -p d/e/f keep; echo a > d/e/link; "
+                            "echo k > keep/k; ln keep/k keep/l; rm keep/l; touch -d @1000000000 "
+                            "d/e/link d/e/f keep/k; touch -d @7 d d/e keep"),
+            "f d\nf d/e\nf d/e/link\nf keep\n");
+}
+
+TEST_F(OverlayUpper, ASocketLeavesAWhiteoutOfWhatItReplaced) {
+  EXPECT_EQ(changes_applied("rm -r d/e c; python3 -c \"import socket; [socket.socket(socket."
+                            "AF_UNIX).bind(p) for p in (\\\"c\\\", \\\"d/e\\\", \\\"n\\\")]\"; "
+                            "touch -d @7 d"),
+            "w c\nf d\nw d/e\n");
 }
 
 TEST_F(OverlayUpper, NewDirectoriesAreNotOpaque) {
@@ -151,6 +172,7 @@ TEST_F(OverlayUpper, AgreesWithTheComparisonOfSnapshots) {
   apply_to(temp_.path() + "/second", tar_of(from_snapshots));
   EXPECT_EQ(describe(before), describe(*after));
   EXPECT_EQ(describe(open_dir(temp_.path() + "/second")), describe(*after));
+  EXPECT_EQ(list(from_upper), list(from_snapshots));
 }
 
 }  // namespace

@@ -132,6 +132,12 @@ TEST_F(SnapshotDiff, SocketsAreLeftOut) {
       "");
 }
 
+TEST_F(SnapshotDiff, ASocketLeavesAWhiteoutOfWhatItReplaced) {
+  EXPECT_EQ(changes_applied("rm c; rm -r d/e; python3 -c 'import socket; [socket.socket(socket."
+                            "AF_UNIX).bind(p) for p in (\"c\", \"d/e\")]'; touch -d @7 d"),
+            "w c\nf d\nw d/e\n");
+}
+
 TEST_F(SnapshotDiff, EverythingIsNewAgainstAnEmptyTree) {
   shell(temp_.path(), "mkdir all copy");
   shell(temp_.path() + "/all", kOneOfEach);
