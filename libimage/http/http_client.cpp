@@ -79,7 +79,8 @@ bool is_redirect(const Request& request, int status) {
 /// True if no connection came about. Mostly the name or the port is wrong.
 bool never_connected(const Error& error) {
   const auto* detail = std::get_if<ErrnoDetail>(&error.detail());
-  return detail != nullptr && (detail->value == ECONNREFUSED || detail->value == EHOSTUNREACH);
+  return detail != nullptr && (detail->value == ECONNREFUSED || detail->value == EHOSTUNREACH ||
+                               detail->value == ETIMEDOUT);
 }
 
 // Reads a short rest of the body, so that the connection can be used again.

@@ -116,7 +116,7 @@ class HttpClient {
 
   /// Sends the request and returns the answer, whatever its status, once its headers are here.
   /// Failed connections and 408, 429, 500, 502, 503, 504 are tried again as RetryPolicy says, but
-  /// only once where nobody listens at an origin that never answered, or its name is unknown; an
+  /// only once where nobody can be reached at an origin that never answered; an
   /// origin that asked for a pause (Retry-After) gets it from every thread. Redirects are followed:
   /// of GET and HEAD always, of other methods for 307 and 308; Authorization is dropped for good
   /// when the origin changes, and https never leads to http. Throws Error{unavailable, denied

@@ -45,13 +45,16 @@ Errc code_of(CURLcode result) {
 }
 
 /// As if the system had said it: so that callers can tell that no connection came about.
-ErrorDetail detail_of(CURLcode result) {
+ErrorDetail detail_of(CURLcode result, bool connected) {
+  if (connected) return {};
   switch (result) {
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
       return ErrnoDetail{EHOSTUNREACH};
     case CURLE_COULDNT_CONNECT:
       return ErrnoDetail{ECONNREFUSED};
+    case CURLE_OPERATION_TIMEDOUT:
+      return ErrnoDetail{ETIMEDOUT};
     default:
       return {};
   }
@@ -243,8 +246,9 @@ void Transfer::fail(std::exception_ptr error) {
 std::exception_ptr Transfer::failure_of(CURLcode result) const {
   const std::string reason =
       error_text_[0] != '\0' ? std::string(error_text_.data()) : curl_.easy_strerror(result);
-  return std::make_exception_ptr(
-      Error(code_of(result), cat(what_, ": ", printable(lower_first(reason))), detail_of(result)));
+  return std::make_exception_ptr(Error(code_of(result),
+                                       cat(what_, ": ", printable(lower_first(reason))),
+                                       detail_of(result, ready_)));
 }
 
 bool Transfer::stalls(Clock::time_point now) {

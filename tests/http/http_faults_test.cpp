@@ -1,12 +1,16 @@
 // What servers and networks do wrong, one case each.
+#include <array>
 #include <atomic>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/base/unique_fd.h"
 #include "libimage/http/http_client.h"
 
 #include "fake_server.h"
@@ -285,6 +289,47 @@ TEST(HttpFaults, TriesOnlyOnceMoreWhereNobodyEverListened) {
     EXPECT_EQ(e.code(), Errc::unavailable);
     EXPECT_TRUE(e.is_final());
   }
+  EXPECT_EQ(client.waits.size(), 1U);
+}
+
+/// A port whose queue of connections is full, so that the next one waits for ever.
+class FullPort {
+ public:
+  FullPort() : listener_(socket_with_port()) {
+    ::listen(listener_.get(), 0);
+    for (UniqueFd& waiting : waiting_) {
+      waiting = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      (void)::connect(waiting.get(), address(), sizeof address_);
+    }
+  }
+  [[nodiscard]] std::uint16_t port() const { return ntohs(address_.sin_port); }
+
+ private:
+  sockaddr* address() { return reinterpret_cast<sockaddr*>(&address_); }
+  UniqueFd socket_with_port() {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    if (::bind(fd.get(), address(), size) != 0) throw_errno("bind");
+    if (::getsockname(fd.get(), address(), &size) != 0) throw_errno("getsockname");
+    return fd;
+  }
+  sockaddr_in address_{};
+  UniqueFd listener_;
+  std::array<UniqueFd, 4> waiting_;
+};
+
+TEST(HttpFaults, TriesOnlyOnceMoreWhereNobodyPicksUp) {
+  const FullPort port;
+  Client client;
+  HttpOptions options = client.options(std::chrono::milliseconds(30'000));
+  options.connect_timeout = std::chrono::milliseconds(50);
+  HttpClient http(options);
+  EXPECT_EQ(code_of([&] {
+              (void)http.send({.url = Url::parse(cat("http://127.0.0.1:", port.port(), "/"))});
+            }),
+            Errc::unavailable);
   EXPECT_EQ(client.waits.size(), 1U);
 }
 
