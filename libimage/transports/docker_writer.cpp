@@ -105,12 +105,12 @@ bool RepositoryWriter::contains(const oci::Descriptor& blob) {
   const auto what = [&] {
     return cat("look for ", blob.digest.str(), " in ", repository().describe());
   };
-  return with_context(what, [&] {
-    if (!is_document(blob.media_type) && sessions_->has_blob(blob)) return true;
-    if (!is_document(blob.media_type) && !is_unknown(blob.media_type)) return false;
-    const auto found = repository().resolve(blob.digest, sessions_->scopes());
-    return found && found->size == blob.size;
-  });
+  if (!is_document(blob.media_type)) {
+    if (with_context(what, [&] { return sessions_->has_blob(blob); })) return true;
+    if (!is_unknown(blob.media_type)) return false;
+  }
+  const auto found = repository().resolve(blob.digest, sessions_->scopes());  // says what it does
+  return found && found->size == blob.size;
 }
 
 std::unique_ptr<BlobWriter> RepositoryWriter::start_blob(const BlobHint& hint) {
