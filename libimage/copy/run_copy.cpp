@@ -42,7 +42,10 @@ class Copier {
  private:
   /// Where a stored document answers for its blobs, one question is enough.
   bool already_there() {
-    if (plan_.rewrites_documents || !destination_.accepts().documents_imply_blobs) return false;
+    if (plan_.documents.empty() || plan_.rewrites_documents ||
+        !destination_.accepts().documents_imply_blobs) {
+      return false;
+    }
     for (const Document& document : plan_.documents) {
       if (!destination_.contains(document.descriptor)) return false;
     }

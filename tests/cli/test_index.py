@@ -1,7 +1,8 @@
 """lade index create, add, remove, annotate."""
+import hashlib
 import json
 
-from lade_testing import Case, check_layout, layout_from_tar, layout_json, main, run
+from lade_testing import Case, Registry, check_layout, layout_from_tar, layout_json, main, run
 
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x"]
 
@@ -78,6 +79,25 @@ class Index(Case):
         self.assertEqual(self.platforms("multi"), ["linux/amd64", "linux/arm64"])
         self.lade("copy", "--all", "multi", f"oci:{self.tmp}/out:multi")
         check_layout(self.tmp / "out")
+
+    def test_entries_of_unknown_types_are_carried_as_they_are(self):
+        def store(content):
+            digest = hashlib.sha256(content).hexdigest()
+            (self.layout / "blobs/sha256" / digest).write_bytes(content)
+            return {"digest": f"sha256:{digest}", "size": len(content)}
+
+        unknown = {"mediaType": "application/x-unknown", **store(b"no JSON at all")}
+        kind = "application/vnd.oci.image.index.v1+json"
+        root = store(json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [unknown]}).encode())
+        index = json.loads((self.layout / "index.json").read_text())
+        index["manifests"].append({"mediaType": kind, "annotations": {"org.opencontainers.image.ref.name": "odd"}, **root})
+        (self.layout / "index.json").write_text(json.dumps(index))
+        with Registry(self.tmp / "registry") as registry:
+            name = f"docker://{registry.host}/odd:1"
+            self.lade("index", "create", name, f"oci:{self.layout}:odd")
+            self.assertEqual(self.entries(name), [unknown])
+            self.lade("copy", "--all", name, f"oci:{self.tmp}/back:1")
+        self.assertEqual((self.tmp / "back/blobs/sha256" / unknown["digest"][7:]).read_bytes(), b"no JSON at all")
 
     def test_a_single_image_is_no_index(self):
         self.assertIn("single image", self.lade_fails("index", "add", self.names[0], self.names[1]).err)

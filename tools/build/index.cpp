@@ -119,7 +119,10 @@ class IndexCommand {
 
   Descriptor copy_one(Reader& reader, const Descriptor& root) {
     const CopyOptions options{.what = CopyOptions::What::all};
-    const CopyPlan plan = plan_copy(reader, root, destination_.writer->accepts(), options);
+    // An entry of a type that we do not know may be anything: it is moved as it is.
+    const bool known = oci::is_manifest(root.media_type) || oci::is_index(root.media_type);
+    const CopyPlan plan = known ? plan_copy(reader, root, destination_.writer->accepts(), options)
+                                : CopyPlan{.root = root, .blobs = {{.source = root}}};
     return run_copy(plan, reader, *destination_.writer, {}, options, *progress_, stop_.token())
         .root;
   }
