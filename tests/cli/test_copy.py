@@ -114,6 +114,10 @@ class Copy(Case):
         cases = [
             (["copy", "oci:/nonexistent:a", "dir:x"], r"^lade: copy oci:/nonexistent:a to dir:x: .*no such file or directory"),
             (["copy", "ocx:a", "dir:x"], r"no image 'ocx:a'|did you mean"),
+            (["copy", "docke://127.0.0.1:1/a:b", "dir:x"], r"unknown transport 'docke', did you mean 'docker'"),
+            (["copy", "", "dir:x"], r"the image's name is empty"),
+            (["copy", "--authfile", "nowhere", self.source, "dir:y"], r"auth file 'nowhere': no such file"),
+            (["copy", "--progress", "none", "--digestfile", "no/where", self.source, "dir:z"], r"write digest file 'no/where': .*no such file"),
             (["copy", f"oci:{self.layout}:two", "dir:x"], r"no image"),
             (["copy", "docker://127.0.0.1:1/a:b", "dir:x"], r"copy docker://127.0.0.1:1/a:b to dir:x: .*(refused|connect)"),
         ]
@@ -137,8 +141,14 @@ class Copy(Case):
         self.assertFalse((self.tmp / "t/blobs/sha256" / layer["digest"].split(":")[1]).exists())
         index = self.tmp / "t/index.json"
         self.assertTrue(not index.exists() or json.loads(index.read_text())["manifests"] == [])
+        self.assertFalse((self.tmp / "d").exists())
         leftovers = [p for p in self.tmp.rglob("*tmp-*")]
         self.assertEqual(leftovers, [])
+
+    def test_a_copy_that_fails_at_once_makes_no_directory(self):
+        for target in ("oci:{}/new/place:a", "dir:{}/new/place"):
+            self.lade_fails("copy", "--preserve-digests", "--format", "docker", self.source, target.format(self.tmp))
+            self.assertFalse((self.tmp / "new").exists())
 
     def test_interrupt_leaves_nothing_and_exits_130(self):
         big = self.tmp / "big"

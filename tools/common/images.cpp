@@ -54,14 +54,16 @@ std::optional<oci::Descriptor> find_by_id(LayoutStore& images, std::string_view 
   return found;
 }
 
-}  // namespace
-
+/// True if `name` begins with a transport's name and a colon, or is a URL and so meant to.
 bool has_transport(const std::string& name) {
   const std::vector<std::string> known = transport_names();
-  return std::any_of(known.begin(), known.end(), [&](const std::string& transport) {
-    return name.starts_with(cat(transport, ":"));
-  });
+  return name.find("://") != std::string::npos ||
+         std::any_of(known.begin(), known.end(), [&](const std::string& transport) {
+           return name.starts_with(cat(transport, ":"));
+         });
 }
+
+}  // namespace
 
 LocalStore& Stores::local() {
   if (!local_) {
@@ -94,6 +96,7 @@ std::optional<oci::Descriptor> find_local(LocalStore& store, const std::string& 
 OpenedImage open_image(const std::string& name, Session& session, Stores& stores) {
   OpenedImage opened{
       .name = printable(name), .owned = {}, .reader = nullptr, .root = {.digest = sha256_of("")}};
+  if (name.empty()) throw Error(Errc::invalid_argument, "the image's name is empty");
   std::optional<oci::Descriptor> root;
   if (has_transport(name)) {
     OpenedReader from = open_reader(parse_image_name(name), session);

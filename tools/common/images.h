@@ -55,9 +55,6 @@ struct OpenedDestination {
 /// Opens `name` for writing: a transport's name, or a bare one for the local store.
 OpenedDestination open_destination(const std::string& name, Session& session, Stores& stores);
 
-/// True if `name` begins with a transport's name and a colon.
-bool has_transport(const std::string& name);
-
 /// The name under which the local store keeps an image called `text`: "localhost/app:latest" for
 /// "app", "docker.io/library/debian:12" for "docker.io/debian:12".
 std::string local_name(const std::string& text);

@@ -1,3 +1,6 @@
+#include <filesystem>
+
+#include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/config/find_credentials.h"
 
@@ -22,6 +25,10 @@ std::string prefixed(Side side, std::string_view option) {
 CredentialSources credential_sources(const Arguments& arguments, const Environment& environment) {
   CredentialSources sources;
   std::string explicit_file = arguments.value_or("authfile", "");
+  if (!explicit_file.empty() && !std::filesystem::exists(explicit_file)) {
+    throw Error(Errc::not_found,
+                cat("auth file ", lade::quoted(explicit_file), ": no such file or directory"));
+  }
   if (explicit_file.empty()) explicit_file = environment.variable("REGISTRY_AUTH_FILE");
   if (!explicit_file.empty()) {
     sources.files.push_back(explicit_file);

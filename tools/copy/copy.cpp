@@ -138,8 +138,10 @@ int run_copy_verb(const Arguments& arguments, const Environment& environment) {
                  const CopyResult result = run_copy(plan, *source.reader, *destination.writer, tags,
                                                     options, *progress, stop.token());
                  destination.writer->finish();
-                 if (const auto file = arguments.value("digestfile"))
-                   write_text_file(*file, result.root.digest.str());
+                 if (const auto file = arguments.value("digestfile")) {
+                   with_context([&] { return cat("write digest file ", quoted(*file)); },
+                                [&] { write_text_file(*file, result.root.digest.str()); });
+                 }
                  progress->notify({.kind = ProgressEvent::Kind::summary, .note = summary(result)});
                });
   return 0;
