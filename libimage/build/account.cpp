@@ -111,10 +111,11 @@ Account account_of(std::string_view passwd, std::string_view group, std::string_
   const std::string_view name = spec.user.empty() ? "root" : spec.user;
   Account out;
   const auto number = number_of(name);
-  // A user may be named like a number: names are tried first, as the C library does.
-  auto user = find_user(passwd, [&](const PasswdLine& line) { return line.name == name; });
-  if (!user && number)
-    user = find_user(passwd, [&](const PasswdLine& line) { return line.uid == *number; });
+  // Digits are never looked up as a name: an image whose passwd says "1000:x:0:0" must not make
+  // root of user 1000 (CVE-2016-3697).
+  const auto user = find_user(passwd, [&](const PasswdLine& line) {
+    return number ? line.uid == *number : line.name == name;
+  });
   if (user) {
     out.uid = user->uid;
     out.gid = user->gid;

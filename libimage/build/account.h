@@ -18,7 +18,8 @@ struct Account {
 };
 
 /// Resolves USER text "user[:group]" ("" is root). A user without a group gets its primary group
-/// and the groups that list it; a number that /etc/passwd lacks is taken with group 0. With a group
+/// and the groups that list it; digits are always the number, and one that /etc/passwd lacks has
+/// group 0. With a group
 /// given there are no others. The primary group is among the additional ones too (CVE-2023-25173).
 /// Throws Error{invalid_argument} for unknown names and numbers out of range.
 Account resolve_account(RootFs& root, std::string_view text);

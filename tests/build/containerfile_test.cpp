@@ -99,7 +99,6 @@ TEST(Accounts, HaveTheirGroupsAndHome) {
   EXPECT_EQ(web.home, "/srv");
   EXPECT_EQ(account_of(kPasswd, kGroup, "33").gid, 44U);
   EXPECT_EQ(account_of(kPasswd, kGroup, "1234").gid, 0U);
-  EXPECT_EQ(account_of(kPasswd, kGroup, "77").uid, 78U);
   EXPECT_EQ(account_of("", "", "").uid, 0U);
   EXPECT_EQ(account_of(kPasswd, kGroup, "web:staff").additional_gids,
             (std::vector<std::uint32_t>{50}));
@@ -107,6 +106,16 @@ TEST(Accounts, HaveTheirGroupsAndHome) {
   for (const char* text :
        {"nobody", "web:nobody", "2147483648", "huge", "a:b:c", "web:99999999999"})
     EXPECT_THROW(account_of(kPasswd, kGroup, text), Error) << text;
+}
+
+TEST(Accounts, AreNumbersWhereTheyAreDigitsWhateverThePasswdFileNames) {
+  EXPECT_EQ(account_of("1000:x:0:0:::\n", "", "1000").uid, 1000U);
+  const Account seven = account_of(kPasswd, kGroup, "77");
+  EXPECT_EQ(seven.uid, 77U);
+  EXPECT_EQ(seven.gid, 0U);
+  EXPECT_EQ(seven.home, "/");
+  EXPECT_EQ(account_of(kPasswd, kGroup, "78").home, "/seven");
+  EXPECT_EQ(owner_of("1000:x:0:0:::\n", "", "1000"), (Owner{1000, 1000}));
 }
 
 TEST(Owners, TakeTheirOwnNumberOrTheirPrimaryGroup) {
