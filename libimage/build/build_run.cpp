@@ -19,8 +19,13 @@ std::optional<std::string> try_read_in_root(const DirFd& root, const std::string
                                             std::uint64_t limit) {
   UniqueFd fd = try_open_in_root(root, path, O_RDONLY | O_NONBLOCK);
   if (!fd) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-    throw_errno(cat("open ", quoted(path)));
+    const int error = errno;
+    if (error != ENOENT && error != ENOTDIR) throw_errno(cat("open ", quoted(path)), error);
+    // A link that leads nowhere is no absent file: without an ignore file more would be copied.
+    if (try_open_in_root(root, path, O_PATH | O_NOFOLLOW))
+      throw Error(Errc::invalid_argument,
+                  cat(quoted(path), " is a link to what is not in its directory"));
+    return std::nullopt;
   }
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw_errno(cat("stat ", quoted(path)));
@@ -51,9 +56,14 @@ IgnoreFile read_ignore_file(const BuildOptions& options, const std::string& cont
   if (!options.ignore_file.empty())
     return parsed(options.ignore_file, read_file(options.ignore_file, IgnoreList::kMaxBytes));
   if (!containerfile_path.empty()) {
+    // Nobody named this file, and the directory may be somebody else's: its links stay inside.
+    const std::size_t slash = containerfile_path.rfind('/');
+    const bool bare = slash == std::string::npos;
+    const DirFd directory = open_dir(bare ? "." : containerfile_path.substr(0, slash + 1));
     for (const std::string_view suffix : {".dockerignore", ".containerignore"}) {
-      const std::string path = cat(containerfile_path, suffix);
-      if (exists(path)) return parsed(path, read_file(path, IgnoreList::kMaxBytes));
+      const std::string name = cat(containerfile_path.substr(bare ? 0 : slash + 1), suffix);
+      if (const auto text = try_read_in_root(directory, name, IgnoreList::kMaxBytes))
+        return parsed(cat(containerfile_path, suffix), *text);
     }
   }
   for (const std::string name : {".containerignore", ".dockerignore"}) {

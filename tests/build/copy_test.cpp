@@ -169,6 +169,25 @@ TEST_F(Copying, IgnoredFilesAreNotThere) {
   EXPECT_THAT(tree(special), ElementsAre(Key("gone")));
 }
 
+TEST_F(Copying, LinksOfTheContextCannotNameAnIgnoreFileOutside) {
+  ASSERT_EQ(::symlink("/etc/passwd", cat(room_.path(), "/outside").c_str()), 0);
+  file("f", "");
+  file("Containerfile", "FROM scratch\nCOPY f /\n");
+  const auto from_context = [](BuildOptions& options) { options.containerfile_text.reset(); };
+  for (const char* name : {".dockerignore", ".containerignore", "Containerfile.dockerignore"}) {
+    for (const char* target : {"/etc/passwd", "../outside", "/dev/zero", "gone"}) {
+      const std::string link = cat(context_path(), "/", name);
+      ASSERT_EQ(::symlink(target, link.c_str()), 0);
+      EXPECT_THAT(error_of("", from_context).what(), HasSubstr("is a link to what is not in its"))
+          << name << " " << target;
+      ASSERT_EQ(::unlink(link.c_str()), 0);
+    }
+  }
+  const std::string fifo = cat(context_path(), "/Containerfile.containerignore");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_THAT(error_of("", from_context).what(), HasSubstr("is not a regular file"));
+}
+
 TEST_F(Copying, FromAnotherStageKeepsOwnersAndModes) {
   file("s/f", "x", 0600);
   EXPECT_THAT(
