@@ -243,6 +243,9 @@ BuildResult store_image(BuildRun& run, StageState state) {
     manifest.layers.push_back(layer.blob);
   }
   const std::string config = oci::serialise(image);
+  if (config.size() > oci::kMaxConfigBytes)  // nobody could read it
+    throw Error(Errc::limit_exceeded, cat("the image's configuration has ", config.size(),
+                                          " bytes, more than ", oci::kMaxConfigBytes));
   manifest.config = oci::describe(manifest.config.media_type, config);
   if (!store.contains(manifest.config)) {
     const auto writer = store.start_blob({.expected = manifest.config});

@@ -28,7 +28,8 @@ struct StageState {
   RootFs root;
   Environment environment = {};  ///< ENV and ARG as expansion and RUN see them
   std::vector<DeclaredArg> args = {};
-  bool cmd_set = false;  ///< CMD was given in this very stage
+  bool cmd_set = false;           ///< CMD was given in this very stage
+  std::size_t history_bytes = 0;  ///< of what the build added to the history
 
   [[nodiscard]] oci::ExecutionConfig& config() { return *image.config; }
 };

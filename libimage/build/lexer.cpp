@@ -207,6 +207,10 @@ LogicalLine lex_trigger(std::string_view text, const LineRange& lines) {
   if (!cursor.next(first)) throw Error(Errc::invalid_content, "ONBUILD: the trigger is empty");
   LogicalLine line = keyword_and_arguments(first, {1, 1});
   read_heredocs(source, cursor, line);
+  for (std::string_view rest; cursor.next(rest);) {
+    if (!trimmed(rest).empty())
+      throw Error(Errc::invalid_content, "ONBUILD: the trigger is more than one instruction");
+  }
   line.lines = lines;
   return line;
 }

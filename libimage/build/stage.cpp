@@ -25,6 +25,11 @@ void StageContext::add_history(std::string created_by, bool empty_layer) {
   if (image.history.size() >= oci::kMaxHistory)
     throw Error(Errc::limit_exceeded,
                 cat("the image's history has ", oci::kMaxHistory, " entries"));
+  // Every expanded text is in the history too, so this bounds all of the config.
+  state_.history_bytes += created_by.size();
+  if (state_.history_bytes > oci::kMaxConfigBytes)
+    throw Error(Errc::limit_exceeded, cat("the image's configuration would have more than ",
+                                          oci::kMaxConfigBytes, " bytes"));
   image.history.push_back({.created = run_.created(),
                            .author = image.author,
                            .created_by = std::move(created_by),

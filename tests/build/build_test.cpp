@@ -112,6 +112,16 @@ TEST_F(Building, TriggersRunInTheNextBuildOnce) {
               HasSubstr("ONBUILD cannot hold FROM"));
 }
 
+TEST_F(Building, AConfigIsNotLargerThanAnyoneReads) {
+  std::string text =
+      cat("FROM scratch\nENV A=", std::string(60'000, 'a'), "\nENV B=$A$A$A$A$A$A$A$A$A$A\n");
+  EXPECT_EQ(build(text).config.config->env.size(), 3U);
+  for (int i = 0; i < 5000; ++i) text += cat("LABEL b", i, "=$B\n");
+  const Error error = error_of(text);
+  EXPECT_EQ(error.code(), Errc::limit_exceeded);
+  EXPECT_THAT(error.what(), HasSubstr("configuration"));
+}
+
 TEST_F(Building, RunSeesItsEnvironmentDirectoryAndUser) {
   file("passwd", "web:x:33:44:Web:/home/web:/bin/sh\n");
   file("group", "staff:x:50:web\n");

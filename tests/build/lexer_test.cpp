@@ -36,6 +36,13 @@ TEST(Lexer, KeywordsAreUpperCasedAndBlanksAroundArgumentsVanish) {
             (Lines{"FROM|scratch|1-1", "LABEL|a=b|2-2"}));
 }
 
+TEST(Lexer, TriggersAreOneInstruction) {
+  EXPECT_EQ(lex_trigger("RUN a\n \n", {3, 3}).arguments, "a");
+  EXPECT_EQ(lex_trigger("RUN <<E\na\nE\n", {3, 3}).heredocs.size(), 1U);
+  EXPECT_THROW(lex_trigger("RUN a\nRUN b", {3, 3}), Error);
+  EXPECT_THROW(lex_trigger("RUN <<E\na\nE\nRUN b", {3, 3}), Error);
+}
+
 TEST(Lexer, ContinuedLinesAreJoinedWithoutTheirEscapeAndKeepTheirIndent) {
   EXPECT_EQ(lines_of("RUN a \\\n  && b\\ \t\n c\nCMD x"),
             (Lines{"RUN|a   && b c|1-3", "CMD|x|4-4"}));
