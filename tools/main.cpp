@@ -130,6 +130,7 @@ int run(std::vector<std::string> words) {
 
 int main(int argc, char** argv) {
   lade::sandbox::run_step_if_asked(argc, argv);
+  lade::tools::reserve_standard_streams();
   lade::tools::return_large_buffers();
   return lade::tools::run({argv + 1, argv + argc});
 }

@@ -1,6 +1,7 @@
 """lade build on the command line: the main job, outputs, the cache, refusals, failures."""
 import json
 import os
+import pty
 import subprocess
 import time
 
@@ -150,6 +151,44 @@ class Build(Case):
         self.lade("build", "--format", "docker", "-t", "d", "-o", f"dir:{self.tmp}/d", self.context)
         manifest = json.loads((self.tmp / "d/manifest.json").read_text())
         self.assertEqual(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json")
+
+    def test_closed_standard_streams_are_not_taken_by_files_of_the_store(self):
+        self.containerfile("RUN echo noise-of-the-step >&2\nCOPY busybox /again\n")
+        command = [str(LADE), "--store", str(self.tmp / "store"), "build", "--progress", "plain", "-t", "test",
+                   "-o", f"oci:{self.tmp}/out:test", str(self.context)]
+        closed = subprocess.run(["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *command], stdout=subprocess.PIPE, text=True, check=True)
+        self.assertRegex(closed.stdout, r"\Asha256:[0-9a-f]{64}\n\Z")
+        self.root()
+        for file in (self.tmp / "store").rglob("*"):
+            if file.is_file():
+                self.assertNotIn(b"noise-of-the-step\n", file.read_bytes(), file)
+
+    def test_a_step_cannot_steer_the_terminal(self):
+        self.containerfile(r"RUN printf '\033[31mred\033[0m \033]0;title\007\033[2J\033]52;c;eA==\033\\\303\244\302\233A\033[6nend\n'" "\n")
+        for mode in ("plain", "tty"):
+            output = b""
+            master, slave = pty.openpty()
+            with subprocess.Popen([str(LADE), "--store", str(self.tmp / "store"), "build", "--no-cache", "--progress", mode, str(self.context)],
+                                  stdout=subprocess.DEVNULL, stderr=slave) as process:
+                os.close(slave)
+                try:
+                    while piece := os.read(master, 65536):
+                        output += piece
+                except OSError:  # the other side is closed
+                    pass
+                self.assertEqual(process.wait(), 0)
+            os.close(master)
+            line = output[output.index(b"\x1b[31mred"):].split(b"\r\n")[0]
+            self.assertEqual(line, "\x1b[31mred\x1b[0m \u00e4Aend".encode(), mode)
+
+    def test_files_for_digests_may_be_pipes_and_devices(self):
+        self.containerfile("LABEL a=b\n")
+        pipe = self.tmp / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+            out = self.build("--digestfile", pipe).out
+            self.assertEqual(reader.stdout.read(), out.strip())
+        self.assertTrue(pipe.is_fifo())
 
     def test_iidfile(self):
         self.containerfile("LABEL x=y\n")

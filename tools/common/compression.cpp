@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <thread>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/atomic_file.h"
 #include "libimage/io/path.h"
@@ -35,6 +39,14 @@ Compression read_compression(const Arguments& arguments, std::string_view format
 }
 
 void write_text_file(const std::string& path, std::string_view text) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode)) {
+    // A pipe or /dev/stdout is written to: a new file in its place would take it away from all.
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+    if (!fd) throw_errno(cat("open ", quoted(path)));
+    FdSink(fd.get(), path).write(bytes_of(text));
+    return;
+  }
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "."
                                 : slash == 0               ? "/"

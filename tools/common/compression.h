@@ -17,7 +17,8 @@ struct Compression {
 Compression read_compression(const Arguments& arguments, std::string_view format_option,
                              std::string_view level_option);
 
-/// Writes `text` to the file that the user named, whole or not at all.
+/// Writes `text` to the file that the user named: a regular one whole or not at all, into anything
+/// else (a pipe, /dev/stdout) as it is.
 void write_text_file(const std::string& path, std::string_view text);
 
 }  // namespace lade::tools

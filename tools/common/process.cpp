@@ -1,8 +1,11 @@
 #include "tools/common/process.h"
 
+#include <algorithm>
 #include <string_view>
 
+#include <fcntl.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace lade::tools {
@@ -18,10 +21,27 @@ Environment process_environment() {
   return environment;
 }
 
+void reserve_standard_streams() noexcept {
+  for (int fd = 0; fd <= 2; ++fd) {
+    // The lowest free number is `fd` itself.
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) != fd) ::_exit(1);
+  }
+}
+
 void return_large_buffers() {
   // Above the 256 KiB chunks of the streams, which come and go too often to be mapped each time.
   constexpr int kThreshold = 512 * 1024;
   ::mallopt(M_MMAP_THRESHOLD, kThreshold);
+}
+
+void allow_many_files() noexcept {
+  constexpr rlim_t kWanted = 65536;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min(kWanted, limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);  // without, only very deep stacks fail
 }
 
 unsigned process_uid() { return ::geteuid(); }

@@ -6,10 +6,19 @@ namespace lade::tools {
 /// The environment variables of this process; the store is not chosen yet.
 Environment process_environment();
 
+/// Keeps descriptors 0 to 2 taken where they were closed: a file of the store opened as number 2
+/// would get our messages. Reading gives nothing and writing fails, as before. Call first of all.
+void reserve_standard_streams() noexcept;
+
 /// Has the allocator give large buffers back to the system as soon as they are freed, instead of
 /// keeping holes: a third of the peak memory of a COPY of 100,000 files. Call before threads are
 /// made.
 void return_large_buffers();
+
+/// Raises the soft limit of open files towards the hard one, to 65536 at most: what a step changed
+/// in a deep stack of layers is read with a descriptor for each layer and directory level. Steps
+/// inherit the limit unless they are given one.
+void allow_many_files() noexcept;
 
 /// Effective user id.
 unsigned process_uid();

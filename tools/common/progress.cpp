@@ -11,13 +11,24 @@
 #include "libimage/oci/json_text.h"
 
 #include "tools/common/terminal.h"
+#include "tools/common/terminal_text.h"
 
 namespace lade::tools {
 namespace {
 
 using Kind = ProgressEvent::Kind;
 
-/// One line an event worth a line: for logs.
+/// The output of steps that run at the same time, each filtered on its own.
+class StepOutput {
+ public:
+  std::string shown(const ProgressEvent& event) { return steps_[event.item].filtered(event.note); }
+  void forget(const std::string& item) { steps_.erase(item); }
+
+ private:
+  std::map<std::string, TerminalText> steps_;
+};
+
+/// One line an event worth a line: for logs, which get a step's output byte by byte, and terminals.
 class PlainProgress final : public ProgressObserver {
  public:
   void notify(const ProgressEvent& event) noexcept override {
@@ -38,12 +49,13 @@ class PlainProgress final : public ProgressObserver {
       case Kind::finished:
         print_error(cat(label_of(event), ": ", event.note.empty() ? "done" : event.note, "\n"));
         labels_.erase(event.item);
+        output_.forget(event.item);
         break;
       case Kind::failed:
         print_error(cat(label_of(event), ": failed: ", event.note, "\n"));
         break;
       case Kind::output:
-        print_error(event.note);
+        print_error(on_terminal_ ? output_.shown(event) : event.note);
         break;
       case Kind::warning:
         print_error(cat("lade: warning: ", event.note, "\n"));
@@ -68,6 +80,8 @@ class PlainProgress final : public ProgressObserver {
 
   std::mutex mutex_;
   std::map<std::string, std::string> labels_;  // guarded by mutex_
+  StepOutput output_;                          // guarded by mutex_
+  const bool on_terminal_ = is_terminal(Stream::error);
 };
 
 /// One JSON object a line.
@@ -158,12 +172,13 @@ class TerminalProgress final : public ProgressObserver {
           label = item.label;
           return true;
         });
+        output_.forget(event.item);
         const char* verdict = event.kind == Kind::failed ? "failed: " : "";
         settled_ += cat(label, ": ", verdict, event.note.empty() ? "done" : event.note, "\n");
         break;
       }
       case Kind::output:
-        settled_ += event.note;
+        settled_ += output_.shown(event);
         break;
       case Kind::warning:
         settled_ += cat("lade: warning: ", event.note, "\n");
@@ -224,6 +239,7 @@ class TerminalProgress final : public ProgressObserver {
   std::condition_variable_any wake_;
   std::vector<Item> items_;  // guarded by mutex_
   std::string settled_;      // guarded by mutex_
+  StepOutput output_;        // guarded by mutex_
   std::size_t painted_ = 0;  // guarded by mutex_: bar lines now on the screen
   std::jthread painter_;
 };
