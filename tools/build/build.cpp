@@ -15,6 +15,7 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/process.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"
@@ -220,6 +221,7 @@ void write_output(const std::string& name, const build::BuildResult& result, Loc
 }
 
 int run_build(const Arguments& arguments, const Environment& environment) {
+  allow_many_files();
   const build::BuildOptions options = build_options(arguments, environment);
   const StopOnSignal stop;
   const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
