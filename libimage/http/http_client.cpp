@@ -76,11 +76,11 @@ bool is_redirect(const Request& request, int status) {
   return reads && (status == 301 || status == 302 || status == 303);
 }
 
-/// True if no connection came about. Mostly the name or the port is wrong.
+/// True if no connection, or no TLS, came about. Mostly the name or the port is wrong.
 bool never_connected(const Error& error) {
   const auto* detail = std::get_if<ErrnoDetail>(&error.detail());
   return detail != nullptr && (detail->value == ECONNREFUSED || detail->value == EHOSTUNREACH ||
-                               detail->value == ETIMEDOUT);
+                               detail->value == ETIMEDOUT || detail->value == EPROTO);
 }
 
 // Reads a short rest of the body, so that the connection can be used again.

@@ -55,13 +55,20 @@ ErrorDetail detail_of(CURLcode result, bool connected) {
       return ErrnoDetail{ECONNREFUSED};
     case CURLE_OPERATION_TIMEDOUT:
       return ErrnoDetail{ETIMEDOUT};
+    case CURLE_SSL_CONNECT_ERROR:
+      return ErrnoDetail{EPROTO};
     default:
       return {};
   }
 }
 
 std::string lower_first(std::string text) {
-  const bool word = text.size() > 1 && text[1] >= 'a' && text[1] <= 'z';
+  const std::string_view rest =
+      std::string_view(text).substr(std::min<std::size_t>(1, text.size()));
+  const std::string_view first_word = rest.substr(0, rest.find(' '));
+  const bool word = !first_word.empty() &&
+                    std::all_of(first_word.begin(), first_word.end(),
+                                [](char c) { return (c >= 'a' && c <= 'z') || c == '\''; });
   if (word && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
   return text;
 }
@@ -246,8 +253,9 @@ void Transfer::fail(std::exception_ptr error) {
 std::exception_ptr Transfer::failure_of(CURLcode result) const {
   const std::string reason =
       error_text_[0] != '\0' ? std::string(error_text_.data()) : curl_.easy_strerror(result);
+  const char* hint = result == CURLE_SSL_CONNECT_ERROR ? " (perhaps it speaks no TLS)" : "";
   return std::make_exception_ptr(Error(code_of(result),
-                                       cat(what_, ": ", printable(lower_first(reason))),
+                                       cat(what_, ": ", printable(lower_first(reason)), hint),
                                        detail_of(result, ready_)));
 }
 

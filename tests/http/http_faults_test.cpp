@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -331,6 +332,39 @@ TEST(HttpFaults, TriesOnlyOnceMoreWhereNobodyPicksUp) {
             }),
             Errc::unavailable);
   EXPECT_EQ(client.waits.size(), 1U);
+}
+
+TEST(HttpFaults, SaysThatAServerMaySpeakNoTls) {
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(listener.get(), generic, size), 0);
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  ASSERT_EQ(::getsockname(listener.get(), generic, &size), 0);
+  std::jthread server([&] {
+    for (;;) {
+      const UniqueFd peer(::accept(listener.get(), nullptr, nullptr));
+      if (!peer) return;
+      char hello[4096];
+      (void)::recv(peer.get(), hello, sizeof hello, 0);
+      (void)::send(peer.get(), "HTTP/1.1 400 Bad Request\r\n\r\n", 28, MSG_NOSIGNAL);
+    }
+  });
+  Client client;
+  const Url url = Url::parse(cat("https://127.0.0.1:", ntohs(address.sin_port), "/"));
+  try {
+    (void)client.http.send({.url = url});
+    ADD_FAILURE() << "it answered";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::unavailable);
+    EXPECT_NE(std::string(e.what()).find("(perhaps it speaks no TLS)"), std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(client.waits.size(), 1U);
+  ::shutdown(listener.get(), SHUT_RDWR);
 }
 
 TEST(HttpFaults, WaitsForAServerThatWasThereBefore) {
