@@ -65,7 +65,7 @@ RootFs::RootFs(LocalStore& store, RootFsOptions options)
 RootFs::~RootFs() = default;
 RootFs::RootFs(const RootFs& other) : state_(other.state_) {}
 RootFs& RootFs::operator=(const RootFs& other) {
-  forget_tree(other.state_);
+  if (this != &other) forget_tree(other.state_);
   return *this;
 }
 RootFs::RootFs(RootFs&&) noexcept = default;

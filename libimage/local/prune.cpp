@@ -45,7 +45,7 @@ class Exclusive {
   Exclusive& operator=(const Exclusive&) = delete;
 
  private:
-  void retake_shared() noexcept {
+  void retake_shared() const noexcept {
     while (::flock(fd_, LOCK_SH) != 0 && errno == EINTR) {
     }
   }
