@@ -159,6 +159,7 @@ IgnoreList IgnoreList::parse(std::string_view text) {
     throw Error(Errc::limit_exceeded, cat("the file has more than ", kMaxBytes, " bytes"));
   IgnoreList list;
   std::size_t number = 0;
+  std::size_t stars = 0;
   for (std::string_view line : split(text, '\n')) {
     if (++number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     if (line.starts_with('#')) continue;
@@ -176,6 +177,9 @@ IgnoreList IgnoreList::parse(std::string_view text) {
       if (cleaned.empty()) return;  // "/" or ".": the context itself
       if (list.patterns_.size() == kMaxPatterns)
         throw Error(Errc::limit_exceeded, cat("more than ", kMaxPatterns, " patterns"));
+      stars += static_cast<std::size_t>(std::count(cleaned.begin(), cleaned.end(), '*'));
+      if (stars > kMaxStars)
+        throw Error(Errc::limit_exceeded, cat("more than ", kMaxStars, " stars in all patterns"));
       list.patterns_.push_back({.glob = PathGlob(cleaned), .include = include});
       list.has_exceptions_ = list.has_exceptions_ || include;
     });

@@ -48,6 +48,8 @@ class IgnoreList {
   /// An ignore file is small; a bound keeps hostile ones so.
   static constexpr std::size_t kMaxBytes = std::size_t{1} << 20U;
   static constexpr std::size_t kMaxPatterns = 10'000;
+  /// Stars in all patterns together: each may be tried at every character of every path.
+  static constexpr std::size_t kMaxStars = 4'000;
 
   IgnoreList() = default;
   /// Throws Error{invalid_content} with the line's number.

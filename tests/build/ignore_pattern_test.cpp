@@ -93,5 +93,17 @@ TEST(IgnoreList, ALoneExclamationMarkAndBadPatternsNameTheirLine) {
   }
 }
 
+TEST(IgnoreList, TooManyStarsAreRefusedByLine) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += std::string(41, '*') + "\n";
+  try {
+    IgnoreList::parse(text);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::limit_exceeded);
+    EXPECT_THAT(e.what(), testing::StartsWith("line 98: "));
+  }
+}
+
 }  // namespace
 }  // namespace lade::build
