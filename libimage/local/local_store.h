@@ -1,5 +1,5 @@
 /// The local store: an OCI image layout with unpacked layers, step results and temporary room
-/// beside it (docs/design/0006-local-store.md). Many processes use one store at once.
+/// beside it (docs/design/0008-local-store.md). Many processes use one store at once.
 #pragma once
 #include <cstdint>
 #include <memory>
