@@ -150,7 +150,12 @@ void Authenticator::fetch(const Url& base, const Challenge& challenge, const Sco
     const auto started = Clock::now();
     const Scopes wanted = merged(slot.demanded, scopes);
     Response response = ask_token_server(realm, challenge, wanted, credentials_for(scopes));
-    if (!succeeded(response)) throw error_of(response).in(realm.redacted());
+    if (!succeeded(response)) {
+      const Error error = error_of(response).in(realm.redacted());
+      if (error.code() != Errc::unauthorized) throw error;
+      throw Error(error.code(), cat(error.what(), " (", explain_refusal(scopes), ")"),
+                  error.detail());
+    }
     const TokenAnswer answer = parse_token(text_of(response, kMaxAnswerBytes, "the token"));
     const auto lifetime = std::clamp(answer.expires_in, kLeastLifetime, kLongestLifetime);
     slot.token = Secret(answer.token);

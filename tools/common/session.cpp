@@ -43,7 +43,8 @@ CredentialSources credential_sources(const Arguments& arguments, const Environme
         cat(config.empty() ? cat(home, "/.config") : config, "/containers/auth.json"));
     sources.files.push_back(cat(docker.empty() ? cat(home, "/.docker") : docker, "/config.json"));
   }
-  for (const std::string_view directory : split(environment.variable("PATH"), ':')) {
+  const std::string path = environment.variable("PATH");
+  for (const std::string_view directory : split(path, ':')) {
     if (!directory.empty()) sources.helper.directories.emplace_back(directory);
   }
   for (const auto& [name, value] : environment.variables)
