@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <gmock/gmock.h>
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/stat.h>
 
 #include "libimage/base/error.h"
