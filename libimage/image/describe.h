@@ -59,6 +59,9 @@ struct Node {
   [[nodiscard]] std::uint64_t layer_bytes() const noexcept;
 };
 
+/// "image", "index", "attestation", "artifact" or "other": the word that to_json() documents.
+std::string_view name_of(Node::Kind kind) noexcept;
+
 /// Sums over all images of a description (attestations and artifacts are not counted).
 struct Totals {
   std::size_t images = 0;

@@ -96,22 +96,6 @@ std::string layer_json(const LayerLine& layer) {
   return out.finish();
 }
 
-std::string_view kind_name(Node::Kind kind) {
-  switch (kind) {
-    case Node::Kind::image:
-      return "image";
-    case Node::Kind::index:
-      return "index";
-    case Node::Kind::attestation:
-      return "attestation";
-    case Node::Kind::artifact:
-      return "artifact";
-    case Node::Kind::other:
-      break;
-  }
-  return "other";
-}
-
 std::string totals_json(const Totals& totals) {
   Members out;
   out.number("images", totals.images);
@@ -126,7 +110,7 @@ std::string totals_json(const Totals& totals) {
 std::string node_json(const Node& node, const Totals* totals) {
   const auto child_json = [](const Node& child) { return node_json(child, nullptr); };
   Members out;
-  out.text("kind", kind_name(node.kind));
+  out.text("kind", name_of(node.kind));
   out.text("mediaType", node.descriptor.media_type);
   out.text("digest", node.descriptor.digest.str());
   out.number("size", node.descriptor.size);
@@ -149,6 +133,22 @@ std::string node_json(const Node& node, const Totals* totals) {
 }
 
 }  // namespace
+
+std::string_view name_of(Node::Kind kind) noexcept {
+  switch (kind) {
+    case Node::Kind::image:
+      return "image";
+    case Node::Kind::index:
+      return "index";
+    case Node::Kind::attestation:
+      return "attestation";
+    case Node::Kind::artifact:
+      return "artifact";
+    case Node::Kind::other:
+      break;
+  }
+  return "other";
+}
 
 std::string to_json(const Description& description) {
   return node_json(description.root, &description.totals);

@@ -211,19 +211,7 @@ Branch layer_branch(const LayerLine& layer, std::size_t number, std::size_t imag
 }
 
 std::string_view kind_word(Node::Kind kind) {
-  switch (kind) {
-    case Node::Kind::image:
-      return "image";
-    case Node::Kind::index:
-      return "index";
-    case Node::Kind::attestation:
-      return "attestation";
-    case Node::Kind::artifact:
-      return "artifact";
-    case Node::Kind::other:
-      break;
-  }
-  return "entry";
+  return kind == Node::Kind::other ? "entry" : name_of(kind);
 }
 
 Line head_of(const Node& node, bool root) {
