@@ -8,7 +8,7 @@
 namespace lade::build {
 
 const std::vector<InstructionType>& instruction_types() {
-  static const std::vector<InstructionType> kTypes = {
+  static const std::vector<InstructionType> types = {
       {"ADD", parse_add},
       {"ARG", parse_arg},
       {"CMD", parse_cmd},
@@ -27,7 +27,7 @@ const std::vector<InstructionType>& instruction_types() {
       {"VOLUME", parse_volume},
       {"WORKDIR", parse_workdir},
   };
-  return kTypes;
+  return types;
 }
 
 std::unique_ptr<Instruction> parse_instruction(const ParseInput& input) {

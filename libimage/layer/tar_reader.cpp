@@ -237,8 +237,8 @@ std::optional<TarEntry> TarReader::State::next() {
 }
 
 TarEntry TarReader::State::entry_of(const Block& header, const Prelude& prelude) {
-  static const PaxValues kNone;
-  const PaxValues& pax = prelude.pax ? *prelude.pax : kNone;
+  static const PaxValues none;
+  const PaxValues& pax = prelude.pax ? *prelude.pax : none;
   TarEntry entry;
   entry.path = chosen_text(pax.path, prelude.long_name, plain_path(header));
   if (pax.sparse_name) entry.path = *pax.sparse_name;

@@ -1,5 +1,7 @@
 #include "libimage/store/store.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -15,6 +17,34 @@ std::unique_ptr<Source> Reader::open(const oci::Descriptor& blob) {
   std::unique_ptr<Source> raw =
       blob.data ? std::make_unique<TextSource>(*blob.data) : do_open(blob);
   return std::make_unique<VerifyingSource>(std::move(raw), blob.digest, blob.size);
+}
+
+std::unique_ptr<Source> Reader::open_at(const oci::Descriptor& blob, std::uint64_t offset) {
+  if (offset > blob.size) {
+    throw Error(Errc::invalid_argument,
+                cat("byte ", offset, " is behind the end of ", blob.digest.str()));
+  }
+  if (!blob.data) return do_open_at(blob, offset);
+  if (offset > blob.data->size())
+    throw Error(Errc::size_mismatch, "the descriptor's data is short");
+  return std::make_unique<TextSource>(blob.data->substr(offset));
+}
+
+std::unique_ptr<Source> Reader::do_open_at(const oci::Descriptor& blob, std::uint64_t offset) {
+  std::unique_ptr<Source> source = do_open(blob);
+  std::array<std::byte, 65536> buffer;
+  for (std::uint64_t left = offset; left > 0;) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
+    const std::size_t got = source->read(std::span(buffer).first(want));
+    if (got == 0) throw Error(Errc::size_mismatch, cat("ends at byte ", offset - left));
+    left -= got;
+  }
+  return source;
+}
+
+void Writer::remove(const TagOrDigest& reference) {
+  (void)reference;
+  throw Error(Errc::unsupported, "nothing can be deleted from this kind of place");
 }
 
 oci::Document Reader::document(const oci::Descriptor& descriptor) {

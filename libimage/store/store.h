@@ -43,6 +43,10 @@ class Reader {
   /// content throws Error{not_found}. If `blob.data` is set it is served from there.
   std::unique_ptr<Source> open(const oci::Descriptor& blob);
 
+  /// The bytes of `blob` from `offset` (at most its size) to its end, unverified: whoever holds the
+  /// bytes before it verifies the whole. Absent content throws Error{not_found}.
+  std::unique_ptr<Source> open_at(const oci::Descriptor& blob, std::uint64_t offset);
+
   /// A document of at most kMaxManifestBytes, verified and parsed.
   oci::Document document(const oci::Descriptor& descriptor);
 
@@ -68,6 +72,9 @@ class Reader {
  protected:
   /// Raw bytes, unverified.
   virtual std::unique_ptr<Source> do_open(const oci::Descriptor& blob) = 0;
+
+  /// As do_open(), from `offset` on. By default the bytes before it are read and dropped.
+  virtual std::unique_ptr<Source> do_open_at(const oci::Descriptor& blob, std::uint64_t offset);
 };
 
 /// What is known of a blob before it is written.
@@ -83,6 +90,11 @@ struct BlobHint {
 /// One blob in the making. finish() then commit(); destroyed uncommitted it leaves no trace.
 class BlobWriter : public Sink {
  public:
+  /// How many bytes of the expected blob an earlier, broken attempt left here: the caller writes
+  /// what follows them (Reader::open_at). They are verified with the rest at commit(), which fails
+  /// with digest_mismatch, and forgets them, if they were wrong.
+  [[nodiscard]] virtual std::uint64_t kept() const { return 0; }
+
   /// Publishes the blob and returns its descriptor: `media_type`, the digest (sha256 unless
   /// expected otherwise) and size of what was written. Calls finish() if the caller did not.
   virtual oci::Descriptor commit(oci::MediaType media_type) = 0;
@@ -121,6 +133,10 @@ class Writer {
     return false;
   }
 
+  /// Takes the name `reference` (a Tag) or the document and its names (a Digest) out of the store.
+  /// Error{not_found} if there is none, Error{unsupported} where the store cannot.
+  virtual void remove(const TagOrDigest& reference);
+
   /// Publishes what was written where the store is one file (archives); must be called last.
   virtual void finish() {}
 
@@ -149,6 +165,24 @@ struct Credentials {
   std::string identity_token = {};  ///< OAuth2 refresh token
 };
 
+/// One place where a repository's content may be.
+struct RegistryEndpoint {
+  enum class Serves { all, digests, tags };  ///< which references may be asked for
+  std::string registry;                      ///< "host[:port]"
+  std::string repository;
+  bool insecure = false;  ///< TLS without verification, or plain http
+  Serves serves = Serves::all;
+  bool operator==(const RegistryEndpoint&) const = default;
+};
+
+/// Where the configuration sends requests for a repository (containers-registries.conf(5)).
+struct RegistryRoute {
+  RegistryEndpoint location;                   ///< the repository itself; all writes go there
+  std::vector<RegistryEndpoint> mirrors = {};  ///< asked before it, in order, to read an image
+  std::string blocked_by = {};                 ///< what blocks the registry; "": nothing does
+  bool operator==(const RegistryRoute&) const = default;
+};
+
 /// What all transports of one command share. Made once by the tool.
 struct SessionOptions {
   /// `yes`: TLS or nothing; `no`: TLS without verification, then plain http; `by_config`: as `yes`,
@@ -158,11 +192,18 @@ struct SessionOptions {
   std::function<std::optional<Credentials>(const std::string& registry,
                                            const std::string& repository)>
       credentials = {};
+  /// Asked once for each repository that is opened; not set: every repository is where its name
+  /// says.
+  std::function<RegistryRoute(const std::string& registry, const std::string& repository)> route =
+      {};
   TlsVerify tls_verify = TlsVerify::by_config;
   std::string cert_dir = {};  ///< *.crt, *.cert, *.key for every registry; instead of:
   std::vector<std::string> certs_directories = {};  ///< searched in order for HOST[:PORT]/
   std::string user_agent = "lade";
   std::string temp_root = "/var/tmp";
+  /// Where knowledge that outlives the command is kept (where blobs were seen, upload sessions to
+  /// continue, what a host cannot do); "": nowhere. Made when it is first written to.
+  std::string cache_dir = {};
   std::stop_token stop = {};
   ProgressObserver* observer = nullptr;  ///< for warnings; may be null
 };

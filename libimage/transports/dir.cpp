@@ -24,8 +24,8 @@ namespace {
 constexpr const char* kVersionFile = "version";
 constexpr const char* kManifestFile = "manifest.json";
 constexpr std::string_view kInstanceSuffix = ".manifest.json";
-constexpr std::string_view kVersion1_1 = "Directory Transport Version: 1.1\n";
-constexpr std::string_view kVersion1_2 = "Directory Transport Version: 1.2\n";  // not only sha256
+constexpr std::string_view kVersion11 = "Directory Transport Version: 1.1\n";
+constexpr std::string_view kVersion12 = "Directory Transport Version: 1.2\n";  // not only sha256
 constexpr std::uint64_t kMaxVersionBytes = 100;
 
 std::string blob_name(const Digest& digest) {
@@ -43,7 +43,7 @@ std::optional<std::string> read_version(const DirFd& dir) {
 /// Throws unless the version is one that we know.
 void check_version(std::string_view text) {
   const std::string_view version = trimmed(text);
-  if (version != trimmed(kVersion1_1) && version != trimmed(kVersion1_2) &&
+  if (version != trimmed(kVersion11) && version != trimmed(kVersion12) &&
       version != "Directory Transport Version: 1.0") {
     throw Error(Errc::unsupported, cat("version file says ", quoted(version.substr(0, 80))));
   }
@@ -134,7 +134,7 @@ class DirWriter final : public Writer {
           }
           PendingFile::sweep(dir_);
           is_new_ = !stat_entry(dir_, kVersionFile);
-          write_small_file(dir_, kVersionFile, kVersion1_1);
+          write_small_file(dir_, kVersionFile, kVersion11);
           if (stat_entry(dir_, kManifestFile)) {
             const std::string raw = read_file_at(dir_, kManifestFile, oci::kMaxManifestBytes);
             root_ = oci::describe("", raw);
@@ -219,7 +219,7 @@ class DirWriter final : public Writer {
     if (digest.algorithm() == "sha256") return;
     const std::scoped_lock lock(mutex_);
     if (std::exchange(newer_version_, true)) return;
-    write_small_file(dir_, kVersionFile, kVersion1_2);
+    write_small_file(dir_, kVersionFile, kVersion12);
   }
 
   void publish(const oci::Descriptor& descriptor) {

@@ -132,10 +132,9 @@ std::optional<Served> Repository::get_document(const TagOrDigest& reference,
     std::string raw = text_of(response, limit, "the manifest");
     Digest digest = checked_digest(raw, reference, response);
     if (type.empty()) type = media_type.empty() ? oci::sniff_media_type(raw) : media_type;
-    return Served{.descriptor = {.media_type = std::move(type),
-                                 .digest = std::move(digest),
-                                 .size = raw.size()},
-                  .raw = std::move(raw)};
+    oci::Descriptor descriptor{
+        .media_type = std::move(type), .digest = std::move(digest), .size = raw.size()};
+    return Served{.descriptor = std::move(descriptor), .raw = std::move(raw)};
   });
 }
 

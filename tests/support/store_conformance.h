@@ -97,6 +97,19 @@ TYPED_TEST_P(StoreConformance, RefusesToReadABlobUnderAWrongSize) {
   }
 }
 
+TYPED_TEST_P(StoreConformance, ReadsABlobFromAnyByteOn) {
+  const SampleImage image = this->stored("a", this->place.name(0));
+  Reader& reader = this->place.reader();
+  const std::string& content = image.layers.front();
+  const auto layer = oci::describe(layer_media_type(TypeParam::kFamily, "identity"), content);
+  for (const std::size_t offset : {std::size_t{0}, content.size() / 2, content.size()}) {
+    const auto source = reader.open_at(layer, offset);
+    EXPECT_EQ(read_all(*source, content.size(), "the layer"), content.substr(offset));
+  }
+  EXPECT_EQ(code_thrown([&] { (void)reader.open_at(layer, layer.size + 1); }),
+            Errc::invalid_argument);
+}
+
 TYPED_TEST_P(StoreConformance, NamesABlobByTheDigestAndSizeOfItsBytes) {
   const std::string layer = small_tar("file", "content");
   const std::string type = layer_media_type(TypeParam::kFamily, "identity");
@@ -336,7 +349,7 @@ TYPED_TEST_P(StoreConformance, CopiesAFileInsideTheKernelOnlyIfItIsTheBlob) {
 REGISTER_TYPED_TEST_SUITE_P(StoreConformance, GivesBackTheImageThatWasStored,
                             ResolvesTheOnlyImageByAnEmptyTagAndByItsDigest,
                             ResolvesWhatIsAbsentToNothing, ReportsAnAbsentBlobAsNotFound,
-                            RefusesToReadABlobUnderAWrongSize,
+                            RefusesToReadABlobUnderAWrongSize, ReadsABlobFromAnyByteOn,
                             NamesABlobByTheDigestAndSizeOfItsBytes, ContainsABlobOnceItIsCommitted,
                             AnUncommittedBlobLeavesNoTrace, RefusesContentThatIsNotWhatWasExpected,
                             RefusesADocumentThatIsNotItsDescriptors, StoringABlobTwiceIsNoError,

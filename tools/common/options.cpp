@@ -92,9 +92,9 @@ std::string Arguments::value_or(std::string_view name, std::string_view fallback
 }
 
 const std::vector<std::string>& Arguments::values(std::string_view name) const {
-  static const std::vector<std::string> kNone;
+  static const std::vector<std::string> none;
   const auto found = values_.find(name);
-  return found == values_.end() ? kNone : found->second;
+  return found == values_.end() ? none : found->second;
 }
 
 std::optional<std::uint64_t> Arguments::number(std::string_view name, std::uint64_t low,

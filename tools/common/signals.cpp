@@ -1,8 +1,9 @@
 #include "tools/common/signals.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
+
+#include <csignal>
 
 namespace lade::tools {
 namespace {
