@@ -1,9 +1,9 @@
 #include "tools/common/signals.h"
 
+#include <csignal>
+
 #include <pthread.h>
 #include <unistd.h>
-
-#include <csignal>
 
 namespace lade::tools {
 namespace {
