@@ -228,7 +228,7 @@ int run_annotate(const Arguments& arguments, const Environment& environment) {
     } else {
       if (arguments.positional().size() != 2)
         throw UsageError("name the entry to annotate by digest or platform, or use --index");
-      const oci::Descriptor entry = entry_named(index, arguments.positional()[1]);
+      const Digest entry = entry_named(index, arguments.positional()[1]);
       index = image::with_edited_entry(std::move(index), entry, entry_edit(arguments));
     }
     command.write(index);

@@ -12,10 +12,10 @@ namespace lade::tools {
 
 /// One option. All views are literals.
 struct OptionSpec {
-  std::string_view name;        ///< long name without dashes
+  std::string_view name = {};   ///< long name without dashes
   char letter = 0;              ///< short name, 0: none
-  std::string_view value;       ///< what its value is called ("FILE"); "" for a flag
-  std::string_view help;        ///< one sentence, lower case, no full stop
+  std::string_view value = {};  ///< what its value is called ("FILE"); "" for a flag
+  std::string_view help = {};   ///< one sentence, lower case, no full stop
   bool repeats = false;         ///< may be given several times
   bool optional_value = false;  ///< --name alone means --name=true (tri-state switches)
   std::span<const std::string_view> choices = {};  ///< the only values allowed, if any
@@ -62,8 +62,8 @@ struct VerbSpec {
   std::size_t min_positional = 0;
   std::size_t max_positional = 0;
   int (*run)(const Arguments&, const Environment&) =
-      nullptr;             ///< returns the exit status; throws Error, UsageError, Cancelled
-  std::string_view group;  ///< heading in `lade --help`: "Build", "Copy", "Inspect"
+      nullptr;                  ///< returns the exit status; throws Error, UsageError, Cancelled
+  std::string_view group = {};  ///< heading in `lade --help`: "Build", "Copy", "Inspect"
 };
 
 /// The user's words are wrong: exit status 2, with a hint to --help.
