@@ -14,9 +14,10 @@ using oci::Descriptor;
 class ObservedSource final : public Source {
  public:
   ObservedSource(std::unique_ptr<Source> source, const Descriptor& blob, ProgressObserver& observer,
-                 std::stop_token stop)
-      : source_(std::move(source)), observer_(observer), stop_(std::move(stop)) {
+                 std::stop_token stop, std::uint64_t already = 0)
+      : source_(std::move(source)), observer_(observer), stop_(std::move(stop)), told_(already) {
     event_.item = blob.digest.str();
+    event_.done = already;
     event_.total = blob.size;
   }
   std::size_t read(std::span<std::byte> out) override {
@@ -36,14 +37,17 @@ class ObservedSource final : public Source {
   ProgressObserver& observer_;
   std::stop_token stop_;
   ProgressEvent event_ = {.kind = ProgressEvent::Kind::advanced};
-  std::uint64_t told_ = 0;
+  std::uint64_t told_;
 };
 
 MovedBlob stream(const Descriptor& blob, Reader& source, Writer& destination,
                  ProgressObserver& observer, const std::stop_token& stop) {
-  ObservedSource from(source.open(blob), blob, observer, stop);
   const std::unique_ptr<BlobWriter> to =
       destination.start_blob({.expected = blob, .verified_by_source = true});
+  // What an earlier attempt left there is not read again.
+  const std::uint64_t kept = to->kept();
+  ObservedSource from(kept == 0 ? source.open(blob) : source.open_at(blob, kept), blob, observer,
+                      stop, kept);
   const std::uint64_t bytes = pump(from, *to);
   return {.descriptor = to->commit(blob.media_type), .bytes = bytes};
 }

@@ -20,6 +20,7 @@ constexpr std::chrono::seconds kRenewEarly{10};
 std::string repository_of(const Scopes& scopes) {
   if (scopes.empty()) return {};
   const std::string_view scope = scopes.front();
+  if (!scope.starts_with("repository:")) return {};
   const auto first = scope.find(':');
   const auto last = scope.rfind(':');
   if (first == std::string_view::npos || last <= first) return {};
@@ -57,6 +58,10 @@ std::string pull_scope(const std::string& repository) {
 
 std::string push_scope(const std::string& repository) {
   return cat("repository:", repository, ":pull,push");
+}
+
+std::string delete_scope(const std::string& repository) {
+  return cat("repository:", repository, ":*");
 }
 
 Scopes merged(const std::vector<std::string>& first, const Scopes& then) {

@@ -21,6 +21,8 @@ using Scopes = std::vector<std::string>;
 
 std::string pull_scope(const std::string& repository);
 std::string push_scope(const std::string& repository);
+/// Every right: Quay refuses requests that name `delete`.
+std::string delete_scope(const std::string& repository);
 
 /// Scopes with the actions of one resource put together, those of `first` in front: some token
 /// servers read only the first.

@@ -36,11 +36,13 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
 }  // namespace
 
 BlobSource::BlobSource(std::shared_ptr<Registry> registry, std::string repository,
-                       const oci::Descriptor& blob)
+                       const oci::Descriptor& blob, std::uint64_t offset)
     : registry_(std::move(registry)),
       scopes_({pull_scope(repository)}),
       url_(registry_->url(repository, cat("/blobs/", blob.digest.str()))),
-      size_(blob.size) {
+      size_(blob.size),
+      seen_(offset),
+      seen_at_failure_(offset) {
   request();
 }
 

@@ -9,9 +9,10 @@ namespace lade::docker {
 /// (RFC 9110, section 14), or from the start with what was seen skipped. Unverified.
 class BlobSource final : public Source {
  public:
-  /// Sends the first request; throws error_of() its answer.
+  /// The content from `offset` (less than the blob's size, unless both are 0) on. Sends the first
+  /// request; throws error_of() its answer.
   BlobSource(std::shared_ptr<Registry> registry, std::string repository,
-             const oci::Descriptor& blob);
+             const oci::Descriptor& blob, std::uint64_t offset = 0);
 
   std::size_t read(std::span<std::byte> out) override;
 

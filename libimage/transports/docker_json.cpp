@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libimage/base/error.h"
+#include "libimage/base/text.h"
 
 namespace lade::docker {
 namespace {
@@ -26,6 +27,22 @@ std::string text_of(const json& object, const char* name) {
   if (!object.is_object()) return {};
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::vector<std::string> parse_names(std::string_view body, const char* member,
+                                     std::string_view what) {
+  const json document = parse(body);
+  if (!document.is_object()) throw Error(Errc::invalid_content, cat(what, " is not JSON"));
+  std::vector<std::string> names;
+  const auto list = document.find(member);
+  if (list == document.end() || list->is_null()) return names;
+  if (!list->is_array()) {
+    throw Error(Errc::invalid_content, cat(what, ": ", member, " is not a list"));
+  }
+  for (const json& name : *list) {
+    if (name.is_string()) names.push_back(name.get<std::string>());
+  }
+  return names;
 }
 
 }  // namespace
@@ -62,16 +79,11 @@ TokenAnswer parse_token(std::string_view body) {
 }
 
 std::vector<std::string> parse_tags(std::string_view body) {
-  const json document = parse(body);
-  if (!document.is_object()) throw Error(Errc::invalid_content, "the tag list is not JSON");
-  std::vector<std::string> tags;
-  const auto list = document.find("tags");
-  if (list == document.end() || list->is_null()) return tags;
-  if (!list->is_array()) throw Error(Errc::invalid_content, "tags is not a list");
-  for (const json& tag : *list) {
-    if (tag.is_string()) tags.push_back(tag.get<std::string>());
-  }
-  return tags;
+  return parse_names(body, "tags", "the tag list");
+}
+
+std::vector<std::string> parse_repositories(std::string_view body) {
+  return parse_names(body, "repositories", "the catalog");
 }
 
 }  // namespace lade::docker

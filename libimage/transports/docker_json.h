@@ -27,4 +27,7 @@ TokenAnswer parse_token(std::string_view body);
 /// Throws Error{invalid_content}.
 std::vector<std::string> parse_tags(std::string_view body);
 
+/// `repositories` of a catalog, as parse_tags().
+std::vector<std::string> parse_repositories(std::string_view body);
+
 }  // namespace lade::docker

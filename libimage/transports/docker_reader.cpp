@@ -48,4 +48,16 @@ std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
   });
 }
 
+std::unique_ptr<Source> RepositoryReader::do_open_at(const oci::Descriptor& blob,
+                                                     std::uint64_t offset) {
+  const bool by_range = offset > 0 && !is_document(blob.media_type) && !is_unknown(blob.media_type);
+  if (!by_range) return Reader::do_open_at(blob, offset);
+  if (offset == blob.size) return std::make_unique<TextSource>("");
+  const auto what = [&] { return cat("read ", blob.digest.str(), " of ", repository_.describe()); };
+  return with_context(what, [&]() -> std::unique_ptr<Source> {
+    return std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob,
+                                        offset);
+  });
+}
+
 }  // namespace lade::docker

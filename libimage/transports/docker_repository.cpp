@@ -176,37 +176,56 @@ std::optional<oci::Descriptor> Repository::resolve(const TagOrDigest& reference,
   });
 }
 
-std::optional<Url> Repository::next_page(const Response& response) const {
+std::optional<Url> next_page(Registry& registry, const Response& response) {
   const auto link = next_link(response);
   if (!link) return std::nullopt;
-  const Url next = registry_->side_url(response.url, *link);
-  if (next.origin() != registry_->base().origin()) {
+  const Url next = registry.side_url(response.url, *link);
+  if (next.origin() != registry.base().origin()) {
     throw Error(Errc::denied, cat("the next page is on another server, ", next.redacted()));
   }
   return next;
 }
 
+void visit_pages(Registry& registry, const Url& first, const ListOptions& options,
+                 const Scopes& scopes, std::vector<std::string> (*parse)(std::string_view),
+                 const NameVisitor& visitor) {
+  std::set<std::string> seen;
+  std::optional<Url> page = first.with_parameter("n", cat(options.page_size));
+  if (!options.after.empty()) page = page->with_parameter("last", options.after);
+  while (page) {
+    if (!seen.insert(page->str()).second || seen.size() > kMaxPages) {
+      throw Error(Errc::limit_exceeded, "its pages have no end");
+    }
+    Response response = registry.expect_success({.url = *page}, scopes);
+    const std::string body = text_of(response, oci::kMaxManifestBytes, "the page");
+    for (const std::string& name : parse(body)) {
+      if (!visitor(name)) return;
+    }
+    page = next_page(registry, response);
+  }
+}
+
+void Repository::visit_tags(const ListOptions& options, const Scopes& scopes,
+                            const NameVisitor& visitor) const {
+  with_context([&] { return cat("list tags of ", describe()); },
+               [&] {
+                 visit_pages(*registry_, registry_->url(name_, "/tags/list"), options, scopes,
+                             parse_tags, [&](const std::string& tag) {
+                               return !is_tag(tag) || visitor(tag);  // Artifactory lists digests
+                             });
+               });
+}
+
 std::vector<std::string> Repository::tags(const Scopes& scopes) const {
-  return with_context(
-      [&] { return cat("list tags of ", describe()); },
-      [&] {
-        std::vector<std::string> tags;
-        std::set<std::string> seen;
-        std::optional<Url> page = registry_->url(name_, "/tags/list").with_parameter("n", "1000");
-        while (page) {
-          if (!seen.insert(page->str()).second || seen.size() > kMaxPages ||
-              tags.size() > kMaxTags) {
-            throw Error(Errc::limit_exceeded, "its pages have no end");
-          }
-          Response response = registry_->expect_success({.url = *page}, scopes);
-          const std::string body = text_of(response, oci::kMaxManifestBytes, "the page");
-          for (std::string& tag : parse_tags(body)) {
-            if (is_tag(tag)) tags.push_back(std::move(tag));  // Artifactory lists digests too
-          }
-          page = next_page(response);
-        }
-        return tags;
-      });
+  std::vector<std::string> tags;
+  visit_tags({}, scopes, [&](const std::string& tag) {
+    if (tags.size() == kMaxTags) {
+      throw Error(Errc::limit_exceeded, cat("more than ", kMaxTags, " tags"));
+    }
+    tags.push_back(tag);
+    return true;
+  });
+  return tags;
 }
 
 Tag referrers_tag(const Digest& subject) {
@@ -215,6 +234,16 @@ Tag referrers_tag(const Digest& subject) {
     if (!is_tag(std::string_view(&c, 1)) && c != '.' && c != '-') c = '-';
   }
   return Tag{std::move(tag)};
+}
+
+bool Repository::has_referrers_api(const Digest& subject, const Scopes& scopes) const {
+  Response response =
+      registry_->send({.url = registry_->url(name_, cat("/referrers/", subject.str())),
+                       .headers = {{"Accept", std::string(oci::kImageIndex)}}},
+                      scopes);
+  if (has_no_referrers_api(response.status)) return false;
+  if (!succeeded(response)) throw error_of(response);
+  return true;
 }
 
 std::vector<oci::Descriptor> Repository::referrers(const Digest& subject,
@@ -239,7 +268,7 @@ std::vector<oci::Descriptor> Repository::referrers(const Digest& subject,
       for (oci::Descriptor& descriptor : oci::parse_index(body).manifests) {
         found.push_back(std::move(descriptor));
       }
-      page = next_page(response);
+      page = next_page(*registry_, response);
     }
     return found;
   });

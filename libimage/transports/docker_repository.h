@@ -11,6 +11,7 @@
 #include "libimage/name/reference.h"
 #include "libimage/store/store.h"
 #include "libimage/transports/docker_registry.h"
+#include "libimage/transports/registry.h"
 
 namespace lade::docker {
 
@@ -51,15 +52,26 @@ class Repository {
   /// What refers to `subject`: the referrers API, else the tag that stands for it.
   std::vector<oci::Descriptor> referrers(const Digest& subject, const Scopes& scopes) const;
   [[nodiscard]] std::vector<std::string> tags(const Scopes& scopes) const;
+  void visit_tags(const ListOptions& options, const Scopes& scopes,
+                  const NameVisitor& visitor) const;
+  /// True if the registry keeps lists of referrers; false: the tag schema does.
+  [[nodiscard]] bool has_referrers_api(const Digest& subject, const Scopes& scopes) const;
 
  private:
   std::optional<oci::Descriptor> described_by_head(const Response& response,
                                                    const TagOrDigest& reference) const;
-  std::optional<Url> next_page(const Response& response) const;
-
   std::shared_ptr<Registry> registry_;
   std::string name_;
 };
+
+/// The page that an answer's Link leads to. Throws Error{denied} if it is on another server.
+std::optional<Url> next_page(Registry& registry, const Response& response);
+
+/// Visits the names that `parse` finds in `first` and the pages behind it. Throws
+/// Error{limit_exceeded} where the pages have no end.
+void visit_pages(Registry& registry, const Url& first, const ListOptions& options,
+                 const Scopes& scopes, std::vector<std::string> (*parse)(std::string_view),
+                 const NameVisitor& visitor);
 
 /// The tag that stands for the referrers API where there is none (distribution-spec v1.1.1,
 /// "Referrers Tag Schema").
@@ -77,6 +89,7 @@ class RepositoryReader final : public Reader {
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;
+  std::unique_ptr<Source> do_open_at(const oci::Descriptor& blob, std::uint64_t offset) override;
 
  private:
   std::unique_ptr<Source> open_document(const oci::Descriptor& document);

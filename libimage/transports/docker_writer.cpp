@@ -40,6 +40,20 @@ std::optional<Referrer> referrer_of(const oci::Descriptor& descriptor, const std
   return std::nullopt;
 }
 
+enum class Deletion { of_tag, of_document };
+
+/// What the registry said, and what it means.
+Error refused_deletion(Response& response, Deletion deletion) {
+  const Error said = error_of(response);
+  const bool cannot = response.status == 400 || response.status == 405 || response.status == 501;
+  if (!cannot) return said;
+  const char* cause = deletion == Deletion::of_document
+                          ? "the registry does not allow deletion"
+                          : "the registry cannot delete a tag alone, only a document by its digest "
+                            "with all its tags, or allows no deletion";
+  return Error(Errc::unsupported, cat(cause, ": ", said.what()), said.detail());
+}
+
 }  // namespace
 
 UploadSessions::~UploadSessions() {
@@ -191,6 +205,48 @@ void RepositoryWriter::add_to_referrers_tag(const oci::Descriptor& descriptor,
                   [&](const oci::Descriptor& entry) { return entry.digest == descriptor.digest; });
   if (listed) return;
   list.manifests.push_back(std::move(referrer->descriptor));
+  const std::string text = oci::serialise(list);
+  put_document(tag.value, oci::describe(std::string(oci::kImageIndex), text), text);
+}
+
+void RepositoryWriter::remove(const TagOrDigest& reference) {
+  const auto what = [&] {
+    return cat("delete ", to_string(reference), " from ", repository().describe());
+  };
+  with_context(what, [&] {
+    const Scopes scopes = {delete_scope(repository().name())};
+    const auto* digest = std::get_if<Digest>(&reference);
+    std::optional<Served> document;
+    if (digest != nullptr) {
+      document = repository().get_document(*digest, {}, oci::kMaxManifestBytes, scopes);
+      if (!document) throw Error(Errc::not_found, "the registry does not have it");
+    }
+    Response response = repository().registry().send(
+        {.method = "DELETE", .url = repository().manifest_url(to_string(reference))}, scopes);
+    if (!succeeded(response)) {
+      throw refused_deletion(response,
+                             digest != nullptr ? Deletion::of_document : Deletion::of_tag);
+    }
+    if (document) remove_from_referrers_tag(document->descriptor, document->raw);
+  });
+}
+
+void RepositoryWriter::remove_from_referrers_tag(const oci::Descriptor& descriptor,
+                                                 const std::string& raw) {
+  if (raw.find("\"subject\"") == std::string::npos) return;
+  const std::optional<Referrer> referrer = referrer_of(descriptor, raw);
+  if (!referrer) return;
+  if (repository().has_referrers_api(referrer->subject, sessions_->scopes())) return;
+  const Tag tag = referrers_tag(referrer->subject);
+  const std::scoped_lock lock(referrers_mutex_);
+  const auto present =
+      repository().get_document(tag, {}, oci::kMaxManifestBytes, sessions_->scopes());
+  if (!present) return;
+  oci::Index list = oci::parse_index(present->raw);
+  const auto gone = std::erase_if(list.manifests, [&](const oci::Descriptor& entry) {
+    return entry.digest == descriptor.digest;
+  });
+  if (gone == 0) return;
   const std::string text = oci::serialise(list);
   put_document(tag.value, oci::describe(std::string(oci::kImageIndex), text), text);
 }

@@ -48,8 +48,12 @@ class RepositoryWriter final : public Writer {
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
   bool try_mount(const oci::Descriptor& blob, const Origin& from) override;
   Accepts accepts() const override;
+  /// A tag goes alone only where the registry can take it off its document; elsewhere
+  /// Error{unsupported} says so.
+  void remove(const TagOrDigest& reference) override;
 
  private:
+  void remove_from_referrers_tag(const oci::Descriptor& descriptor, const std::string& raw);
   void put_document(const std::string& reference, const oci::Descriptor& descriptor,
                     const std::string& raw);
   void add_to_referrers_tag(const oci::Descriptor& descriptor, const std::string& raw,

@@ -1,0 +1,30 @@
+/// What only registries have: lists of repositories, and lists of tags too long to hold.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "libimage/store/store.h"
+
+namespace lade {
+
+/// Which part of a list is wanted (distribution-spec v1.1.1, "Listing Tags").
+struct ListOptions {
+  std::size_t page_size = 1000;  ///< names asked for at once; a registry may give fewer
+  std::string after = {};        ///< only names behind this one, in the registry's order
+};
+
+/// Called with each name, in the registry's order; false: no more are wanted.
+using NameVisitor = std::function<bool(const std::string& name)>;
+
+/// The repositories of `registry` ("host[:port]"), a page at a time. Throws Error{unsupported,
+/// not_found, unauthorized, denied...} where the registry gives no catalog, as large public ones do
+/// not.
+void visit_repositories(const std::string& registry, Session& session, const ListOptions& options,
+                        const NameVisitor& visitor);
+
+/// The tags of a repository, a page at a time; names that are no tags are left out.
+void visit_tags(const std::string& registry, const std::string& repository, Session& session,
+                const ListOptions& options, const NameVisitor& visitor);
+
+}  // namespace lade
