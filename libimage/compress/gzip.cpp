@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <new>
 
-#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/compress/codec_table.h"
-#include "libimage/compress/decoder.h"
+#include "libimage/compress/gzip_source.h"
 #include "libimage/compress/member_sink.h"
 
 namespace lade {
@@ -97,24 +96,20 @@ std::unique_ptr<Sink> compress_gzip(Sink& out, const CompressOptions& options) {
 /// Longest header of a member, mostly its optional name and comment; nobody writes long ones.
 constexpr std::size_t kMaxHeaderBytes = std::size_t{128} * 1024;
 
-/// Inflates members one after another. The header is parsed here (ISA-L takes a correct header
-/// checksum for a wrong one); ISA-L checks each member's CRC-32 and length.
-class GzipSource final : public DecoderSource {
- public:
-  GzipSource(Source& in, const DecompressOptions& options)
-      : DecoderSource("gzip", in, options), state_(std::make_unique<inflate_state>()) {}
+}  // namespace
 
- private:
-  std::size_t decode(std::span<std::byte> out) override;
-  void start_member();
-  unsigned next_header_byte();
-  void skip_header_text();
+GzipSource::GzipSource(Source& in, const DecompressOptions& options)
+    : DecoderSource("gzip", in, options), state_(std::make_unique<inflate_state>()) {}
 
-  std::unique_ptr<inflate_state> state_;  // 80 KiB
-  std::vector<std::byte> header_ = {};    // of the current member, while it is read
-  bool in_member_ = false;
-  bool any_member_ = false;
-};
+GzipSource::GzipSource(Source& in, const DecompressOptions& options, const inflate_state& middle)
+    : DecoderSource("gzip", in, options),
+      state_(std::make_unique<inflate_state>(middle)),
+      in_member_(true),
+      any_member_(true) {}
+
+std::shared_ptr<const inflate_state> GzipSource::middle() const {
+  return in_member_ ? std::make_shared<const inflate_state>(*state_) : nullptr;
+}
 
 unsigned GzipSource::next_header_byte() {
   if (!input_.ensure(1)) throw_truncated();
@@ -192,8 +187,6 @@ std::size_t GzipSource::decode(std::span<std::byte> out) {
     if (produced != 0) return produced;
   }
 }
-
-}  // namespace
 
 Codec gzip_codec() {
   return {.name = "gzip",

@@ -6,8 +6,8 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/compress/codec_table.h"
-#include "libimage/compress/decoder.h"
 #include "libimage/compress/member_sink.h"
+#include "libimage/compress/zstd_source.h"
 
 namespace lade {
 namespace {
@@ -24,7 +24,6 @@ constexpr int kFirstLargeLevel = 17;
 
 struct FreeContext {
   void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
-  void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
 };
 
 /// Independent frames rather than the library's own workers, whose bytes differ from its
@@ -72,24 +71,17 @@ std::unique_ptr<Sink> compress_zstd(Sink& out, const CompressOptions& options) {
   return std::make_unique<MemberSink>(out, format, options.threads);
 }
 
-class ZstdSource final : public DecoderSource {
- public:
-  ZstdSource(Source& in, const DecompressOptions& options)
-      : DecoderSource("zstd", in, options), context_(ZSTD_createDCtx()) {
-    if (!context_ || ZSTD_isError(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax,
-                                                         options.max_window_log)) != 0) {
-      throw std::bad_alloc();
-    }
+}  // namespace
+
+void FreeZstdContext::operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+
+ZstdSource::ZstdSource(Source& in, const DecompressOptions& options)
+    : DecoderSource("zstd", in, options), context_(ZSTD_createDCtx()) {
+  if (!context_ || ZSTD_isError(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax,
+                                                       options.max_window_log)) != 0) {
+    throw std::bad_alloc();
   }
-
- private:
-  std::size_t decode(std::span<std::byte> out) override;
-  bool next_frame();
-
-  std::unique_ptr<ZSTD_DCtx, FreeContext> context_;
-  bool in_frame_ = false;
-  bool any_frame_ = false;
-};
+}
 
 /// True if a frame follows; false at the end of the input.
 bool ZstdSource::next_frame() {
@@ -131,8 +123,6 @@ std::size_t ZstdSource::decode(std::span<std::byte> out) {
   }
   return output.pos;
 }
-
-}  // namespace
 
 Codec zstd_codec() {
   return {.name = "zstd",

@@ -62,6 +62,13 @@ class Reader {
   /// cannot tell.
   virtual std::optional<std::vector<std::string>> tags() { return std::nullopt; }
 
+  /// Signatures that the store keeps beside the document, each as it stores it (dir: files); not
+  /// interpreted. What is attached to a document as artifacts is among its referrers instead.
+  virtual std::vector<std::string> signatures(const oci::Descriptor& document) {
+    (void)document;
+    return {};
+  }
+
   /// A file that holds exactly the stored bytes of `blob`, for kernel-side copies; nullptr where
   /// there is none. The caller verifies what it copied.
   virtual std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) {
@@ -133,6 +140,15 @@ class Writer {
     return false;
   }
 
+  /// Keeps `signatures` (not empty) beside the stored document, in place of those it had; false:
+  /// this store cannot, so that a copy of them is refused.
+  virtual bool put_signatures(const oci::Descriptor& document,
+                              const std::vector<std::string>& signatures) {
+    (void)document;
+    (void)signatures;
+    return false;
+  }
+
   /// Takes the name `reference` (a Tag) or the document and its names (a Digest) out of the store.
   /// Error{not_found} if there is none, Error{unsupported} where the store cannot.
   virtual void remove(const TagOrDigest& reference);
@@ -201,6 +217,13 @@ struct SessionOptions {
   std::vector<std::string> certs_directories = {};  ///< searched in order for HOST[:PORT]/
   std::string user_agent = "lade";
   std::string temp_root = "/var/tmp";
+  /// oci: layouts read and keep their blobs here instead of in their own blobs/; "": there.
+  std::string shared_blob_dir = {};
+  /// Archives that exist get further images; false: they are replaced (oci-archive) or refused
+  /// (docker-archive).
+  bool append_to_archives = false;
+  /// Where docker-daemon: reaches the engine: unix:///PATH, tcp:// and https:// (TLS), http://.
+  std::string daemon_host = "unix:///var/run/docker.sock";
   /// Where knowledge that outlives the command is kept (where blobs were seen, upload sessions to
   /// continue, what a host cannot do); "": nowhere. Made when it is first written to.
   std::string cache_dir = {};
