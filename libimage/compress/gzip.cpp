@@ -71,26 +71,7 @@ class IsalMembers final : public MemberCompressor {
 };
 
 std::unique_ptr<Sink> compress_gzip(Sink& out, const CompressOptions& options) {
-  if (options.level < 0 || options.level > kMaxLevel) {
-    throw Error(Errc::invalid_argument,
-                cat("gzip level ", options.level, " is not between 1 and ", kMaxLevel));
-  }
-  MemberFormat format;
-  format.input = kMemberBytes;
-  if (options.fastest) {
-    // Stored blocks are the worst case; the rest is room for headers, with a wide margin.
-    format.bound = kMemberBytes + kMemberBytes / 64;
-    format.make_compressor = [](int /*level*/) -> std::unique_ptr<MemberCompressor> {
-      return std::make_unique<IsalMembers>();
-    };
-  } else {
-    format.level = options.level == 0 ? kDefaultLevel : options.level;
-    format.bound = libdeflate_gzip_compress_bound(nullptr, kMemberBytes);
-    format.make_compressor = [](int level) -> std::unique_ptr<MemberCompressor> {
-      return std::make_unique<DeflateMembers>(level);
-    };
-  }
-  return std::make_unique<MemberSink>(out, format, options.threads);
+  return std::make_unique<MemberSink>(out, gzip_members(options), options.threads);
 }
 
 /// Longest header of a member, mostly its optional name and comment; nobody writes long ones.
@@ -186,6 +167,29 @@ std::size_t GzipSource::decode(std::span<std::byte> out) {
     if (in_member_ && !more && produced == 0) throw_truncated();
     if (produced != 0) return produced;
   }
+}
+
+MemberFormat gzip_members(const CompressOptions& options, std::size_t input) {
+  if (options.level < 0 || options.level > kMaxLevel) {
+    throw Error(Errc::invalid_argument,
+                cat("gzip level ", options.level, " is not between 1 and ", kMaxLevel));
+  }
+  MemberFormat format;
+  format.input = input == 0 ? kMemberBytes : input;
+  if (options.fastest) {
+    // Stored blocks are the worst case; the rest is room for headers, with a wide margin.
+    format.bound = format.input + format.input / 64 + 1024;
+    format.make_compressor = [](int /*level*/) -> std::unique_ptr<MemberCompressor> {
+      return std::make_unique<IsalMembers>();
+    };
+  } else {
+    format.level = options.level == 0 ? kDefaultLevel : options.level;
+    format.bound = libdeflate_gzip_compress_bound(nullptr, format.input);
+    format.make_compressor = [](int level) -> std::unique_ptr<MemberCompressor> {
+      return std::make_unique<DeflateMembers>(level);
+    };
+  }
+  return format;
 }
 
 Codec gzip_codec() {

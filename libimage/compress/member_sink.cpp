@@ -10,13 +10,21 @@ namespace {
 /// Beyond this many threads a stream does not get faster, but its buffers more.
 constexpr unsigned kMaxThreads = 64;
 
+/// Members that share a buffer at most, and what each may add to the bound of the whole: headers,
+/// checksums and the ends of blocks.
+constexpr std::size_t kMaxBatch = 2048;
+constexpr std::size_t kMemberOverhead = 128;
+
 }  // namespace
 
-MemberSink::MemberSink(Sink& out, const MemberFormat& format, unsigned threads)
+MemberSink::MemberSink(Sink& out, const MemberFormat& format, unsigned threads,
+                       std::function<void(std::uint64_t)> on_member)
     : out_(out),
       format_(format),
+      capacity_(format.bound + kMaxBatch * kMemberOverhead),
       max_threads_(std::clamp(threads, 1U, kMaxThreads)),
-      max_in_flight_(std::size_t{max_threads_} + 2) {}
+      max_in_flight_(std::size_t{max_threads_} + 2),
+      on_member_(std::move(on_member)) {}
 
 MemberSink::~MemberSink() {
   {
@@ -28,7 +36,7 @@ MemberSink::~MemberSink() {
 
 MemberSink::Buffer MemberSink::new_buffer() const {
   // Every buffer has room for a compressed member, so that input and output can change places.
-  return std::make_unique_for_overwrite<std::byte[]>(format_.bound);
+  return std::make_unique_for_overwrite<std::byte[]>(capacity_);
 }
 
 MemberSink::Buffer MemberSink::take_buffer() {
@@ -45,7 +53,7 @@ MemberSink::Buffer MemberSink::take_buffer() {
 
 void MemberSink::write(ByteView data) {
   while (!data.empty()) {
-    if (filled_ == format_.input) submit();  // late, so that a stream of one member needs no thread
+    if (filled_ == format_.input) make_room();
     if (!current_) current_ = take_buffer();
     const std::size_t count = std::min(data.size(), format_.input - filled_);
     std::memcpy(current_.get() + filled_, data.data(), count);
@@ -54,11 +62,37 @@ void MemberSink::write(ByteView data) {
   }
 }
 
+/// The buffer is full: the members in it go, late, so that a stream of one member needs no thread;
+/// the start of the one that is being filled moves to the next buffer, unless it is full itself.
+void MemberSink::make_room() {
+  const std::size_t started = ends_.empty() ? 0 : ends_.back();
+  if (started == 0 || started == filled_) {
+    cut();
+    submit();
+    return;
+  }
+  Buffer next = take_buffer();
+  const std::size_t rest = filled_ - started;
+  std::memcpy(next.get(), current_.get() + started, rest);
+  submit();
+  current_ = std::move(next);
+  filled_ = rest;
+}
+
+void MemberSink::cut() {
+  if (filled_ == (ends_.empty() ? 0 : ends_.back())) return;
+  ends_.push_back(filled_);
+  ++members_;
+  if (ends_.size() == kMaxBatch) submit();
+}
+
 void MemberSink::submit() {
+  if (ends_.empty()) return;
   std::unique_lock lock(mutex_);
   room_.wait(lock, [&] { return failure_ != nullptr || submitted_ - emitted_ < max_in_flight_; });
   if (failure_) std::rethrow_exception(failure_);
-  queue_.push_back({submitted_, std::move(current_), std::exchange(filled_, 0)});
+  queue_.push_back({submitted_, std::move(current_), std::exchange(ends_, {})});
+  filled_ = 0;
   ++submitted_;
   if (queue_.size() > idle_ && threads_.size() < max_threads_) {
     threads_.emplace_back([this] { work(); });
@@ -67,17 +101,18 @@ void MemberSink::submit() {
 }
 
 void MemberSink::finish() {
+  cut();
   if (submitted_ == 0) {  // no thread exists: nothing to lock
     if (!current_) current_ = new_buffer();
-    const Buffer compressed = new_buffer();
-    const std::size_t size =
-        format_.make_compressor(format_.level)
-            ->compress({current_.get(), filled_}, {compressed.get(), format_.bound});
-    out_.write({compressed.get(), size});
+    if (ends_.empty()) ends_.push_back(0);  // content of nothing is a member of nothing
+    Batch only{.bytes = std::move(current_), .ends = std::move(ends_)};
+    Buffer scratch = new_buffer();
+    compress(only, *format_.make_compressor(format_.level), scratch);
+    emit(only);
     out_.finish();
     return;
   }
-  if (filled_ != 0) submit();
+  submit();
   {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [&] { return failure_ != nullptr || emitted_ == submitted_; });
@@ -85,6 +120,26 @@ void MemberSink::finish() {
   stop_threads();
   if (failure_) std::rethrow_exception(failure_);
   out_.finish();
+}
+
+/// `batch` becomes its compressed form, `scratch` the buffer that is free then.
+void MemberSink::compress(Batch& batch, MemberCompressor& compressor, Buffer& scratch) const {
+  std::size_t from = 0;
+  std::size_t to = 0;
+  for (std::size_t& end : batch.ends) {
+    to += compressor.compress({batch.bytes.get() + from, end - from},
+                              {scratch.get() + to, capacity_ - to});
+    from = std::exchange(end, to);
+  }
+  std::swap(batch.bytes, scratch);
+}
+
+void MemberSink::emit(const Batch& batch) {
+  if (on_member_) {
+    std::size_t from = 0;
+    for (const std::size_t end : batch.ends) on_member_(end - std::exchange(from, end));
+  }
+  out_.write({batch.bytes.get(), batch.ends.back()});
 }
 
 void MemberSink::work() {
@@ -107,15 +162,13 @@ void MemberSink::compress_queued() {
     work_ready_.wait(lock, [&] { return may_work(); });
     --idle_;
     if (failure_ || queue_.empty()) return;
-    Member member = std::move(queue_.front());
+    Batch batch = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    member.size =
-        compressor->compress({member.bytes.get(), member.size}, {scratch.get(), format_.bound});
-    std::swap(member.bytes, scratch);
+    compress(batch, *compressor, scratch);
     lock.lock();
-    const std::uint64_t index = member.index;
-    done_.emplace(index, std::move(member));
+    const std::uint64_t index = batch.index;
+    done_.emplace(index, std::move(batch));
     emit_in_order(lock);
   }
 }
@@ -125,12 +178,12 @@ void MemberSink::emit_in_order(std::unique_lock<std::mutex>& lock) {
   emitting_ = true;
   for (auto next = done_.find(emitted_); next != done_.end() && !failure_;
        next = done_.find(emitted_)) {
-    Member member = std::move(next->second);
+    Batch batch = std::move(next->second);
     done_.erase(next);
     lock.unlock();
-    out_.write({member.bytes.get(), member.size});  // a failure ends every thread: see work()
+    emit(batch);  // a failure ends every thread: see work()
     lock.lock();
-    spare_.push_back(std::move(member.bytes));
+    spare_.push_back(std::move(batch.bytes));
     ++emitted_;
     room_.notify_one();
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,33 +36,45 @@ struct MemberFormat {
 };
 
 /// Cuts its input into members, compresses them on its own threads, and writes them to `out` in
-/// order.
+/// order. Members end where they are full, or earlier where the caller says so; short ones share a
+/// buffer, so that threads meet once for many.
 ///
 /// The caller's thread only fills buffers. Members are written by the thread that completes the
 /// next one in order, so `out` is called by one thread at a time, but not always the same. Memory:
-/// at most 2 * threads + 3 buffers of a member. Content of at most one member is compressed in
+/// at most 2 * threads + 3 buffers of a member. Content of at most one buffer is compressed in
 /// finish() and starts no thread. Failures of `out` leave write() or finish(); destroyed
 /// unfinished, it stops its threads and `out` is never finished.
 class MemberSink final : public Sink {
  public:
-  MemberSink(Sink& out, const MemberFormat& format, unsigned threads);
+  /// `on_member`, if set, is told the compressed size of each member, in order, before `out` gets
+  /// it; called by one thread at a time, but not always the same.
+  MemberSink(Sink& out, const MemberFormat& format, unsigned threads,
+             std::function<void(std::uint64_t)> on_member = {});
   ~MemberSink() override;
   MemberSink(const MemberSink&) = delete;
   MemberSink& operator=(const MemberSink&) = delete;
   void write(ByteView data) override;
   void finish() override;
+  /// Ends the member that is being filled; nothing if it is empty.
+  void cut();
+  /// Members that have ended, full ones included: the number of the next one.
+  [[nodiscard]] std::uint64_t members() const noexcept { return members_; }
 
  private:
   using Buffer = std::unique_ptr<std::byte[]>;
-  struct Member {
+  /// Neighbouring members in one buffer.
+  struct Batch {
     std::uint64_t index = 0;
     Buffer bytes = {};
-    std::size_t size = 0;
+    std::vector<std::size_t> ends = {};  // of each member, in `bytes`: never empty
   };
 
   [[nodiscard]] Buffer new_buffer() const;
   Buffer take_buffer();
+  void make_room();
   void submit();
+  void compress(Batch& batch, MemberCompressor& compressor, Buffer& scratch) const;
+  void emit(const Batch& batch);
   void work();
   void compress_queued();
   void emit_in_order(std::unique_lock<std::mutex>& lock);
@@ -72,24 +85,28 @@ class MemberSink final : public Sink {
 
   Sink& out_;
   const MemberFormat format_;
+  const std::size_t capacity_;  // of each buffer
   const unsigned max_threads_;
   const std::size_t max_in_flight_;
+  const std::function<void(std::uint64_t)> on_member_;
   Buffer current_ = {};
   std::size_t filled_ = 0;
+  std::vector<std::size_t> ends_ = {};  // of the members that have ended in current_
+  std::uint64_t members_ = 0;
 
   std::mutex mutex_;
   std::condition_variable work_ready_;
   std::condition_variable room_;
-  std::deque<Member> queue_;              // guarded by mutex_: to compress
-  std::map<std::uint64_t, Member> done_;  // guarded by mutex_: compressed, not yet written
-  std::vector<Buffer> spare_;             // guarded by mutex_
-  std::uint64_t submitted_ = 0;           // guarded by mutex_
-  std::uint64_t emitted_ = 0;             // guarded by mutex_
-  unsigned idle_ = 0;                     // guarded by mutex_: threads that wait for work
-  bool emitting_ = false;                 // guarded by mutex_: a thread is inside out_
-  bool stopping_ = false;                 // guarded by mutex_
-  std::exception_ptr failure_;            // guarded by mutex_: the first
-  std::vector<std::thread> threads_;      // the caller's
+  std::deque<Batch> queue_;              // guarded by mutex_: to compress
+  std::map<std::uint64_t, Batch> done_;  // guarded by mutex_: compressed, not yet written
+  std::vector<Buffer> spare_;            // guarded by mutex_
+  std::uint64_t submitted_ = 0;          // guarded by mutex_
+  std::uint64_t emitted_ = 0;            // guarded by mutex_
+  unsigned idle_ = 0;                    // guarded by mutex_: threads that wait for work
+  bool emitting_ = false;                // guarded by mutex_: a thread is inside out_
+  bool stopping_ = false;                // guarded by mutex_
+  std::exception_ptr failure_;           // guarded by mutex_: the first
+  std::vector<std::thread> threads_;     // the caller's
 };
 
 }  // namespace lade

@@ -54,21 +54,7 @@ class ZstdFrames final : public MemberCompressor {
 };
 
 std::unique_ptr<Sink> compress_zstd(Sink& out, const CompressOptions& options) {
-  if (options.fastest) {
-    throw Error(Errc::invalid_argument, "compress zstd: the level \"fastest\" is one of gzip only");
-  }
-  if (options.level < 0 || options.level > kMaxLevel) {
-    throw Error(Errc::invalid_argument,
-                cat("zstd level ", options.level, " is not between 1 and ", kMaxLevel));
-  }
-  MemberFormat format;
-  format.level = options.level == 0 ? kDefaultLevel : options.level;
-  format.input = format.level < kFirstLargeLevel ? kFrameBytes : kLargeFrameBytes;
-  format.bound = ZSTD_compressBound(format.input);
-  format.make_compressor = [](int level) -> std::unique_ptr<MemberCompressor> {
-    return std::make_unique<ZstdFrames>(level);
-  };
-  return std::make_unique<MemberSink>(out, format, options.threads);
+  return std::make_unique<MemberSink>(out, zstd_members(options), options.threads);
 }
 
 }  // namespace
@@ -122,6 +108,25 @@ std::size_t ZstdSource::decode(std::span<std::byte> out) {
     if (in_frame_ && !more && output.pos == 0) throw_truncated();
   }
   return output.pos;
+}
+
+MemberFormat zstd_members(const CompressOptions& options, std::size_t input) {
+  if (options.fastest) {
+    throw Error(Errc::invalid_argument, "compress zstd: the level \"fastest\" is one of gzip only");
+  }
+  if (options.level < 0 || options.level > kMaxLevel) {
+    throw Error(Errc::invalid_argument,
+                cat("zstd level ", options.level, " is not between 1 and ", kMaxLevel));
+  }
+  MemberFormat format;
+  format.level = options.level == 0 ? kDefaultLevel : options.level;
+  format.input = input;
+  if (input == 0) format.input = format.level < kFirstLargeLevel ? kFrameBytes : kLargeFrameBytes;
+  format.bound = ZSTD_compressBound(format.input);
+  format.make_compressor = [](int level) -> std::unique_ptr<MemberCompressor> {
+    return std::make_unique<ZstdFrames>(level);
+  };
+  return format;
 }
 
 Codec zstd_codec() {

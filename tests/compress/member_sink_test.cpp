@@ -1,10 +1,9 @@
-#include "libimage/compress/member_sink.h"
-
 #include <atomic>
 #include <chrono>
 
 #include <gtest/gtest.h>
 
+#include "libimage/compress/members.h"
 #include "libimage/io/pipe.h"
 
 #include "samples.h"
@@ -168,6 +167,74 @@ TEST(MemberSink, HoldsABoundedNumberOfMembers) {
   }
   sink.finish();
   EXPECT_EQ(out.written(), 200 * kInput);
+}
+
+/// The members of `content` cut after every `step` bytes, as compressed sizes in order.
+std::vector<std::uint64_t> cut_every(const std::string& content, std::size_t step, Sink& out,
+                                     unsigned threads, std::size_t largest) {
+  std::vector<std::uint64_t> sizes;
+  const auto sink = member_sink(
+      "zstd", out, {.threads = threads}, [&](std::uint64_t size) { sizes.push_back(size); },
+      largest);
+  for (std::size_t at = 0; at < content.size(); at += step) {
+    sink->cut();
+    sink->write(bytes_of(std::string_view(content).substr(at, step)));
+    sink->cut();
+    sink->cut();
+  }
+  const std::uint64_t members = sink->members();
+  sink->finish();
+  EXPECT_EQ(std::max<std::uint64_t>(members, 1), sizes.size());
+  return sizes;
+}
+
+TEST(MemberSink, MembersEndWhereTheCallerSaysWhateverTheThreads) {
+  const std::string content = sample(300'000);
+  for (const std::size_t step : {std::size_t{50}, std::size_t{777}, std::size_t{70'000}}) {
+    StringSink one;
+    const std::vector<std::uint64_t> sizes = cut_every(content, step, one, 1, 100'000);
+    StringSink many;
+    EXPECT_EQ(cut_every(content, step, many, 4, 100'000), sizes);
+    EXPECT_EQ(many.text(), one.text());
+    ASSERT_EQ(sizes.size(), (content.size() + step - 1) / step);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {  // each member is a stream of its own
+      const std::string member = one.text().substr(at, sizes[i]);
+      ASSERT_TRUE(decompress("zstd", member) == content.substr(i * step, step));
+      at += sizes[i];
+    }
+    EXPECT_EQ(at, one.text().size());
+  }
+}
+
+TEST(MemberSink, MembersThatAreFullEndThemselves) {
+  const std::string content = sample(100'000);
+  StringSink out;
+  const std::vector<std::uint64_t> sizes = cut_every(content, 25'000, out, 2, 10'000);
+  EXPECT_EQ(sizes.size(), 12U);  // 10,000 + 10,000 + 5,000 four times
+  EXPECT_TRUE(decompress("zstd", out.text()) == content);
+}
+
+TEST(MemberSink, NothingIsOneMemberOfNothing) {
+  StringSink out;
+  EXPECT_EQ(cut_every("", 1, out, 2, 10'000).size(), 1U);
+  EXPECT_EQ(decompress("zstd", out.text()), "");
+}
+
+TEST(Members, OneMemberHoldsContentOfAnySize) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, 5 * kMiB + 3}) {
+    const std::string content = sample(size);
+    for (const char* codec : {"gzip", "zstd"}) {
+      EXPECT_TRUE(decompress(codec, one_member(codec, content, {})) == content);
+    }
+  }
+  EXPECT_THROW((void)one_member("xz", "", {}), Error);
+}
+
+TEST(Members, CrcIsTheOneOfIso3309) {
+  // The check value of CRC-64/GO-ISO in the catalogue of parametrised CRC algorithms.
+  EXPECT_EQ(crc64_iso(0, bytes_of("123456789")), 0xB909'56C7'75A4'1001U);
+  EXPECT_EQ(crc64_iso(crc64_iso(0, bytes_of("1234")), bytes_of("56789")), 0xB909'56C7'75A4'1001U);
 }
 
 TEST(MemberSink, WorksInFrontOfAnAsyncSink) {
