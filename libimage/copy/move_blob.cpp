@@ -40,12 +40,14 @@ class ObservedSource final : public Source {
   std::uint64_t told_;
 };
 
+/// Sets `continued` if it writes only what an earlier, broken attempt did not.
 MovedBlob stream(const Descriptor& blob, Reader& source, Writer& destination,
-                 ProgressObserver& observer, const std::stop_token& stop) {
+                 ProgressObserver& observer, const std::stop_token& stop, bool& continued) {
   const std::unique_ptr<BlobWriter> to =
       destination.start_blob({.expected = blob, .verified_by_source = true});
   // What an earlier attempt left there is not read again.
   const std::uint64_t kept = to->kept();
+  continued = kept > 0;
   ObservedSource from(kept == 0 ? source.open(blob) : source.open_at(blob, kept), blob, observer,
                       stop, kept);
   const std::uint64_t bytes = pump(from, *to);
@@ -91,7 +93,14 @@ MovedBlob move_once(const PlannedBlob& planned, Reader& source, Writer& destinat
   if (const auto file = source.file_of(blob); file && destination.try_copy_file(blob, *file)) {
     return {.descriptor = blob, .bytes = blob.size};
   }
-  return stream(blob, source, destination, observer, stop);
+  bool continued = false;
+  try {
+    return stream(blob, source, destination, observer, stop, continued);
+  } catch (const Error& e) {
+    // What an earlier attempt had left was wrong, and is forgotten now.
+    if (e.code() != Errc::digest_mismatch || !continued) throw;
+    return stream(blob, source, destination, observer, stop, continued);
+  }
 }
 
 const char* note_of(MovedBlob::How how) {

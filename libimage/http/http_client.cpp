@@ -26,9 +26,7 @@ class ResponseSource final : public Source {
 
   std::size_t read(std::span<std::byte> out) override {
     if (at_ == current_.size()) {
-      Transfer::Piece piece = transfer_->pull(stop_);
-      if (piece.resume) loop_->resume(transfer_);
-      current_ = std::move(piece.bytes);
+      if (transfer_->pull(current_, stop_)) loop_->resume(transfer_);
       at_ = 0;
     }
     const std::size_t count = std::min(out.size(), current_.size() - at_);

@@ -11,6 +11,10 @@ namespace lade {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;  // in each direction
+// Bytes are queued in pieces of this size, whose memory is used again: fresh pages cost more than
+// copying does.
+constexpr std::size_t kPieceBytes = std::size_t{256} * 1024;
+constexpr std::size_t kMaxSpares = 2;
 // Larger bodies ask first ("Expect: 100-continue"), so that a refusal does not cost their upload.
 constexpr std::uint64_t kAskFirstBytes = std::uint64_t{1} << 20;
 
@@ -179,7 +183,7 @@ bool Transfer::push(ByteView data, const std::stop_token& stop) {
   if (failure_) std::rethrow_exception(failure_);
   if (!ready) throw Cancelled();
   if (headers_done_ || finished_ || data.empty()) return false;
-  outgoing_.emplace_back(data.begin(), data.end());
+  append_locked(outgoing_, data);
   outgoing_bytes_ += data.size();
   return send_paused_;
 }
@@ -202,19 +206,44 @@ void Transfer::wait_for_headers(const std::stop_token& stop) {
   if (!ready) throw Cancelled();
 }
 
-Transfer::Piece Transfer::pull(const std::stop_token& stop) {
+bool Transfer::pull(std::vector<std::byte>& bytes, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   const bool ready = changed_.wait(lock, stop, [&] { return !incoming_.empty() || finished_; });
   if (!ready) throw Cancelled();
+  recycle_locked(std::move(bytes));
+  bytes = {};
   if (incoming_.empty()) {
     if (failure_) std::rethrow_exception(failure_);
-    return {};
+    return false;
   }
-  Piece piece{.bytes = std::move(incoming_.front())};
+  bytes.swap(incoming_.front());
   incoming_.pop_front();
-  incoming_bytes_ -= piece.bytes.size();
-  piece.resume = receive_paused_ && incoming_bytes_ <= kBufferBytes / 2;
-  return piece;
+  incoming_bytes_ -= bytes.size();
+  return receive_paused_ && incoming_bytes_ <= kBufferBytes / 2;
+}
+
+void Transfer::append_locked(std::deque<std::vector<std::byte>>& queue, ByteView data) {
+  while (!data.empty()) {
+    if (queue.empty() || queue.back().size() == kPieceBytes) {
+      queue.emplace_back();
+      if (!spares_.empty()) {
+        queue.back().swap(spares_.back());
+        spares_.pop_back();
+      } else if (queue.size() > 1) {
+        queue.back().reserve(kPieceBytes);  // a first piece may be a whole, small body
+      }
+    }
+    std::vector<std::byte>& back = queue.back();
+    const ByteView part = data.first(std::min(data.size(), kPieceBytes - back.size()));
+    back.insert(back.end(), part.begin(), part.end());
+    data = data.subspan(part.size());
+  }
+}
+
+void Transfer::recycle_locked(std::vector<std::byte>&& bytes) {
+  if (bytes.capacity() < kPieceBytes || spares_.size() == kMaxSpares) return;
+  bytes.clear();
+  spares_.push_back(std::move(bytes));
 }
 
 // --- the loop's side -------------------------------------------------------------------------
@@ -321,9 +350,9 @@ void Transfer::take_body(ByteView data) {
   int mask = 0;
   {
     const std::scoped_lock lock(mutex_);
-    incoming_.emplace_back(data.begin(), data.end());
+    append_locked(incoming_, data);
     incoming_bytes_ += data.size();
-    changed_.notify_all();
+    unannounced_ = true;
     if (incoming_bytes_ < kBufferBytes || receive_paused_) return;
     receive_paused_ = true;
     mask = pause_mask_locked();
@@ -332,16 +361,24 @@ void Transfer::take_body(ByteView data) {
   curl_.easy_pause(easy_, mask);
 }
 
+void Transfer::announce() {
+  if (!unannounced_) return;
+  unannounced_ = false;
+  const std::scoped_lock lock(mutex_);
+  changed_.notify_all();
+}
+
 std::size_t Transfer::give_body(std::span<std::byte> out) {
   const std::scoped_lock lock(mutex_);
   std::size_t given = 0;
   while (given < out.size() && !outgoing_.empty()) {
-    const std::vector<std::byte>& front = outgoing_.front();
+    std::vector<std::byte>& front = outgoing_.front();
     const std::size_t count = std::min(out.size() - given, front.size() - outgoing_at_);
     std::memcpy(out.data() + given, front.data() + outgoing_at_, count);
     given += count;
     outgoing_at_ += count;
     if (outgoing_at_ == front.size()) {
+      recycle_locked(std::move(front));
       outgoing_.pop_front();
       outgoing_at_ = 0;
     }

@@ -37,11 +37,8 @@ class Transfer {
   bool answered();
   /// Waits for the answer's headers; throws the failure.
   void wait_for_headers(const std::stop_token& stop);
-  struct Piece {
-    std::vector<std::byte> bytes;  ///< empty: the end
-    bool resume = false;
-  };
-  Piece pull(const std::stop_token& stop);
+  /// Replaces `bytes` by what came next; empty: the end.
+  bool pull(std::vector<std::byte>& bytes, const std::stop_token& stop);
   [[nodiscard]] int status() const noexcept { return status_; }
   [[nodiscard]] const Headers& headers() const noexcept { return headers_; }
 
@@ -51,6 +48,9 @@ class Transfer {
   void resume();
   void finished(CURLcode result);
   void fail(std::exception_ptr error);
+  /// Wakes the reader for what take_body() took: once for each turn of the loop, as libcurl hands
+  /// over 16 KiB at a time.
+  void announce();
   /// Throws nothing; fails the transfer and returns true if it stalls at `now`.
   bool stalls(Clock::time_point now);
 
@@ -66,6 +66,8 @@ class Transfer {
   void header_line(std::string_view line);
   void take_body(ByteView data);
   std::size_t give_body(std::span<std::byte> out);
+  void append_locked(std::deque<std::vector<std::byte>>& queue, ByteView data);
+  void recycle_locked(std::vector<std::byte>&& bytes);
   [[nodiscard]] std::exception_ptr failure_of(CURLcode result) const;
   [[nodiscard]] int pause_mask_locked() const noexcept;
 
@@ -89,6 +91,7 @@ class Transfer {
   std::deque<std::vector<std::byte>> incoming_;  // guarded by mutex_
   std::size_t incoming_bytes_ = 0;               // guarded by mutex_
   bool receive_paused_ = false;                  // guarded by mutex_
+  std::vector<std::vector<std::byte>> spares_;   // guarded by mutex_: memory to use again
   bool headers_done_ = false;                    // guarded by mutex_
   bool finished_ = false;                        // guarded by mutex_
   std::exception_ptr failure_;                   // guarded by mutex_
@@ -96,6 +99,7 @@ class Transfer {
   Headers headers_;                              // written by the loop's thread until headers_done_
   std::size_t header_bytes_ = 0;                 // loop's thread
   bool ready_ = false;                           // loop's thread: the connection stands
+  bool unannounced_ = false;                     // loop's thread
   std::uint64_t moved_ = 0;                      // loop's thread
   std::uint64_t moved_at_mark_ = 0;              // loop's thread
   Clock::time_point mark_{};                     // loop's thread

@@ -80,6 +80,7 @@ void TransferLoop::run() noexcept {
 void TransferLoop::turn() {
   int running = 0;
   curl_.multi_perform(multi_, &running);
+  for (const auto& [handle, transfer] : active_) transfer->announce();
   collect_finished();
   drop_stalled();
   // Without transfers only a wakeup ends the wait.

@@ -185,6 +185,7 @@ PruneReport LocalStore::prune(bool all_steps) {
   }
   prune_steps(state_->steps, state_->images, all_steps, reached, report);
   prune_context_digests(state_->dir, all_steps, report);
+  state_->images.forget_partial_blobs();
   prune_blobs(state_->images, reached, report);
 
   // Snapshots: an image's stack, a step's layer, and whatever is below one that stays.

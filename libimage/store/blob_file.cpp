@@ -129,6 +129,42 @@ bool copy_range(int from, int to, std::uint64_t size, FollowingCheck& check) {
   return true;
 }
 
+// Less is soon had again.
+constexpr std::uint64_t kWorthKeeping = std::uint64_t{4} << 20;
+// Where a thread that writes while the next bytes are fetched and verified pays.
+constexpr std::uint64_t kOverlapBytes = std::uint64_t{4} << 20;
+
+PendingFile begin_file(const DirFd& dir, const BlobHint& hint,
+                       std::string (*name_of)(const Digest&), PendingFile::Kind kind) {
+  if (!hint.expected || hint.expected->size < 2 * kWorthKeeping ||
+      !hint.expected->digest.verifiable()) {
+    return PendingFile(dir, kind);
+  }
+  return PendingFile(dir, name_of(hint.expected->digest), kind);
+}
+
+/// How much of what `file` begins with can be part of the blob.
+std::uint64_t usable_part(PendingFile& file, const BlobHint& hint) {
+  if (file.kept() > 0 && file.kept() > hint.expected->size) file.start_over();
+  return file.kept();
+}
+
+/// Nobody has verified the first `kept` bytes: they are hashed again, and so is what follows.
+BlobCheck check_of(const PendingFile& file, std::uint64_t kept, BlobHint hint) {
+  if (kept > 0) hint.verified_by_source = false;
+  BlobCheck check(std::move(hint));
+  std::vector<std::byte> buffer(kept > 0 ? kChunkBytes : 0);
+  for (std::uint64_t at = 0; at < kept;) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), kept - at));
+    const ssize_t got = ::pread(file.fd(), buffer.data(), want, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) throw_errno("read what was kept of the blob");
+    check.add(std::span(buffer).first(static_cast<std::size_t>(got)));
+    at += static_cast<std::uint64_t>(got);
+  }
+  return check;
+}
+
 }  // namespace
 
 std::shared_ptr<const UniqueFd> open_blob_file(const DirFd& dir, const std::string& name,
@@ -158,18 +194,51 @@ bool has_blob_file(const DirFd& dir, const std::string& name, const oci::Descrip
 
 FileBlobWriter::FileBlobWriter(const DirFd& dir, BlobHint hint,
                                std::string (*name_of)(const Digest&), PendingFile::Kind kind)
-    : check_(std::move(hint)), file_(dir, kind), name_of_(name_of) {}
+    : file_(begin_file(dir, hint, name_of, kind)),
+      kept_(usable_part(file_, hint)),
+      check_(check_of(file_, kept_, std::move(hint))),
+      name_of_(name_of) {}
+
+FileBlobWriter::~FileBlobWriter() {
+  if (committed_ || wrong_) return;
+  try {
+    if (behind_) behind_->finish();
+    if (regular_size(file_.fd(), "the file") >= kWorthKeeping) file_.keep();
+  } catch (const std::exception&) {  // then there is less to continue with
+    return;
+  }
+}
 
 void FileBlobWriter::write(ByteView data) {
-  check_.add(data);
-  file_.write(data);
+  try {
+    check_.add(data);
+  } catch (const Error&) {
+    wrong_ = true;
+    throw;
+  }
+  const bool large = check_.expected() && check_.expected()->size >= kOverlapBytes;
+  if (large && !behind_) behind_ = std::make_unique<AsyncSink>(file_);
+  if (behind_) {
+    behind_->write(data);
+  } else {
+    file_.write(data);
+  }
 }
 
 oci::Descriptor FileBlobWriter::commit(oci::MediaType media_type) {
-  oci::Descriptor blob = check_.result(std::move(media_type));
-  const std::string name = name_of_(blob.digest);
-  if (!has_blob_file(file_.dir(), name, blob)) file_.publish(name);
-  return blob;
+  if (behind_) behind_->finish();
+  behind_.reset();
+  std::optional<oci::Descriptor> blob;
+  try {
+    blob = check_.result(std::move(media_type));
+  } catch (const Error& e) {
+    wrong_ = e.code() == Errc::digest_mismatch;
+    throw;
+  }
+  const std::string name = name_of_(blob->digest);
+  if (!has_blob_file(file_.dir(), name, *blob)) file_.publish(name);
+  committed_ = true;
+  return *std::move(blob);
 }
 
 bool copy_blob_file(const oci::Descriptor& blob, const UniqueFd& from, const DirFd& dir,

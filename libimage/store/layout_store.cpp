@@ -95,6 +95,7 @@ struct LayoutStore::State {
   void open_to_write();
   void create();
   void open_blobs();
+  void sweep(std::chrono::seconds kept_for) const;
   void remove_unused() const;
   [[nodiscard]] std::optional<DirFd> algorithm_dir(const Digest& digest, bool make) const;
   [[nodiscard]] DirFd writable_dir(const Digest& digest);
@@ -188,10 +189,15 @@ void LayoutStore::State::open_blobs() {
     blobs = DirFd(open_entry(dir, kBlobsDir, O_RDONLY | O_DIRECTORY));
   }
   if (!blobs || !options.create) return;
+  sweep(PendingFile::kKeptFor);
+}
+
+void LayoutStore::State::sweep(std::chrono::seconds kept_for) const {
+  if (!blobs) return;
   for (const char* algorithm : {"sha256", "sha512"}) {
     const DirFd sub(UniqueFd(
         ::openat(blobs.get(), algorithm, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
-    if (sub) PendingFile::sweep(sub);
+    if (sub) PendingFile::sweep(sub, kept_for);
   }
 }
 
@@ -338,6 +344,8 @@ void LayoutStore::remove_blob(const Digest& digest) {
   }
 }
 
+void LayoutStore::forget_partial_blobs() { state_->sweep(std::chrono::seconds(0)); }
+
 std::vector<Digest> LayoutStore::blobs() {
   std::vector<Digest> digests;
   if (!state_->blobs) return digests;
@@ -360,6 +368,10 @@ const DirFd& LayoutStore::dir() const noexcept { return state_->dir; }
 const std::string& LayoutStore::path() const noexcept { return state_->path; }
 
 std::unique_ptr<Source> LayoutStore::do_open(const oci::Descriptor& blob) {
+  return do_open_at(blob, 0);
+}
+
+std::unique_ptr<Source> LayoutStore::do_open_at(const oci::Descriptor& blob, std::uint64_t offset) {
   const std::optional<DirFd> dir = state_->algorithm_dir(blob.digest, false);
   if (!dir) {
     throw Error(Errc::not_found, cat("open blob ", blob.digest.str(),
@@ -367,8 +379,9 @@ std::unique_ptr<Source> LayoutStore::do_open(const oci::Descriptor& blob) {
                                      "algorithm in ",
                                      quoted(state_->path)));
   }
-  return std::make_unique<FileRangeSource>(open_blob_file(*dir, blob_name(blob.digest), blob), 0,
-                                           blob.size, cat("blob ", blob.digest.str()));
+  return std::make_unique<FileRangeSource>(open_blob_file(*dir, blob_name(blob.digest), blob),
+                                           offset, blob.size - offset,
+                                           cat("blob ", blob.digest.str()));
 }
 
 }  // namespace lade

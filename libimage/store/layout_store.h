@@ -65,6 +65,8 @@ class LayoutStore : public Reader, public Writer {
   void edit_index(const std::function<void(oci::Index&)>& edit);
   /// Removes the blob; absent is no error.
   void remove_blob(const Digest& digest);
+  /// Removes what broken attempts at large blobs left to be continued, however recent.
+  void forget_partial_blobs();
   /// Digests of all blobs present.
   std::vector<Digest> blobs();
   [[nodiscard]] const DirFd& dir() const noexcept;
@@ -72,6 +74,7 @@ class LayoutStore : public Reader, public Writer {
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;
+  std::unique_ptr<Source> do_open_at(const oci::Descriptor& blob, std::uint64_t offset) override;
 
  private:
   struct State;
