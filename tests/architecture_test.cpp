@@ -19,6 +19,7 @@ using Modules = std::set<std::string>;
 const std::map<std::string, Modules>& arrows() {
   static const std::map<std::string, Modules> kArrows = {
       {"base", {}},
+      {"template", {"base"}},
       {"io", {"base"}},
       {"task", {"base"}},
       {"digest", {"io"}},
@@ -107,7 +108,7 @@ TEST(Architecture, ThirdPartyLibrariesStayInTheirModules) {
       {"openssl/", {"digest"}},
       {"curl/", {"http"}},
       {"archive", {"compress"}},
-      {"nlohmann/", {"oci", "sandbox", "config", "transports", "http"}},
+      {"nlohmann/", {"oci", "sandbox", "config", "transports", "http", "template"}},
       {"zstd", {"compress"}},
       {"libdeflate", {"compress"}},
       {"isa-l/", {"compress"}},
