@@ -1,6 +1,7 @@
 lade_fuzz(decompress compress)
 lade_fuzz(digest digest)
 lade_fuzz(reference name)
+lade_fuzz(tag_filter name)
 lade_fuzz(manifest oci)
 lade_fuzz(index oci)
 lade_fuzz(config oci)
