@@ -19,8 +19,6 @@ namespace {
 
 constexpr std::string_view kWholeSuffix = ".whole";
 constexpr const char* kRecord = "record";
-/// LayoutStore takes ".*.lade" for ours while it makes a layout.
-constexpr const char* kInUse = ".in-use.lade";
 constexpr mode_t kPrivate = 0700;
 
 DirFd open_store_dir(const std::string& path) {
@@ -79,7 +77,7 @@ std::optional<StepResult> read_step(const DirFd& steps, const std::string& key) 
 LocalStore::State::State(const std::string& directory)
     : dir(open_store_dir(directory)),
       images(directory, LayoutOptions{.create = true}),
-      in_use(dir, kInUse, FileLock::Mode::shared) {
+      in_use(dir, kLocalStoreMark, FileLock::Mode::shared) {
   path = real_path_of(directory);
   snapshots = open_part(dir, "snapshots", O_PATH);
   steps = open_part(dir, "steps", O_RDONLY);

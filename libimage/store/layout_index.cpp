@@ -44,6 +44,38 @@ void drop_ref_name(oci::Descriptor& entry) {
   if (entry.annotations->empty()) entry.annotations.reset();
 }
 
+/// Calls `visit` with each manifest and index that `entries` reach, once.
+void walk_documents(Reader& reader, const std::vector<oci::Descriptor>& entries, const HasBlob& has,
+                    const std::function<void(const oci::Document&)>& visit) {
+  struct Visit {
+    oci::Descriptor descriptor;
+    std::size_t depth;
+  };
+  std::vector<Visit> pending;
+  std::set<Digest> seen;
+  for (const oci::Descriptor& entry : entries) pending.push_back({entry, 0});
+  std::reverse(pending.begin(), pending.end());
+  while (!pending.empty()) {
+    const Visit next = std::move(pending.back());
+    pending.pop_back();
+    const bool readable =
+        oci::is_manifest(next.descriptor.media_type) || oci::is_index(next.descriptor.media_type);
+    if (!readable || !seen.insert(next.descriptor.digest).second) continue;
+    if (!has(next.descriptor)) continue;
+    if (seen.size() > kMaxDocumentsWalked) {
+      throw Error(Errc::limit_exceeded, cat("more than ", kMaxDocumentsWalked, " documents"));
+    }
+    const oci::Document document = reader.document(next.descriptor);
+    visit(document);
+    if (const auto* index = std::get_if<oci::Index>(&document.parsed);
+        index != nullptr && next.depth < oci::kMaxIndexDepth) {
+      for (auto child = index->manifests.rbegin(); child != index->manifests.rend(); ++child) {
+        pending.push_back({*child, next.depth + 1});
+      }
+    }
+  }
+}
+
 /// The error of an empty Tag where there is a choice, with the names to choose from.
 Error choose_one(std::string_view where, const std::vector<oci::Descriptor>& entries) {
   constexpr std::size_t kShown = 10;
@@ -119,6 +151,21 @@ void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Desc
   }
 }
 
+std::vector<oci::Descriptor> take_entries(std::vector<oci::Descriptor>& entries,
+                                          const TagOrDigest& reference, std::string_view where) {
+  const auto* tag = std::get_if<Tag>(&reference);
+  const bool only_one = tag != nullptr && tag->value.empty();
+  if (only_one && entries.size() > 1) throw choose_one(where, entries);
+  std::vector<oci::Descriptor> taken;
+  std::erase_if(entries, [&](const oci::Descriptor& entry) {
+    const bool named = only_one || (tag != nullptr ? ref_name(entry) == tag->value
+                                                   : entry.digest == std::get<Digest>(reference));
+    if (named) taken.push_back(entry);
+    return named;
+  });
+  return taken;
+}
+
 std::optional<oci::Descriptor> sniff_document(Reader& reader, oci::Descriptor blob) {
   if (blob.size > oci::kMaxManifestBytes || !blob.digest.verifiable()) return std::nullopt;
   const std::unique_ptr<Source> source = reader.open(blob);
@@ -132,38 +179,24 @@ std::optional<oci::Descriptor> sniff_document(Reader& reader, oci::Descriptor bl
   return blob;
 }
 
-std::vector<oci::Descriptor> find_referrers(
-    Reader& reader, const std::vector<oci::Descriptor>& entries, const Digest& subject,
-    const std::function<bool(const oci::Descriptor&)>& has) {
-  struct Visit {
-    oci::Descriptor descriptor;
-    std::size_t depth;
-  };
+std::set<Digest> reached_blobs(Reader& reader, const std::vector<oci::Descriptor>& entries,
+                               const HasBlob& has) {
+  std::set<Digest> reached;
+  for (const oci::Descriptor& entry : entries) reached.insert(entry.digest);
+  walk_documents(reader, entries, has, [&](const oci::Document& document) {
+    for (const oci::Descriptor& successor : oci::successors(document)) {
+      reached.insert(successor.digest);
+    }
+  });
+  return reached;
+}
+
+std::vector<oci::Descriptor> find_referrers(Reader& reader,
+                                            const std::vector<oci::Descriptor>& entries,
+                                            const Digest& subject, const HasBlob& has) {
   std::vector<oci::Descriptor> found;
-  std::vector<Visit> pending;
-  std::set<Digest> seen;
-  for (const oci::Descriptor& entry : entries) pending.push_back({entry, 0});
-  std::reverse(pending.begin(), pending.end());
-  while (!pending.empty()) {
-    const Visit visit = std::move(pending.back());
-    pending.pop_back();
-    const bool readable =
-        oci::is_manifest(visit.descriptor.media_type) || oci::is_index(visit.descriptor.media_type);
-    if (!readable || !seen.insert(visit.descriptor.digest).second) continue;
-    if (!has(visit.descriptor)) continue;  // a sparse index lists what is elsewhere
-    if (seen.size() > kMaxDocumentsWalked) {
-      throw Error(Errc::limit_exceeded,
-                  cat("find referrers: more than ", kMaxDocumentsWalked, " documents"));
-    }
-    const oci::Document document = reader.document(visit.descriptor);
-    add_if_referrer(document, subject, found);
-    if (const auto* index = std::get_if<oci::Index>(&document.parsed);
-        index != nullptr && visit.depth < oci::kMaxIndexDepth) {
-      for (auto child = index->manifests.rbegin(); child != index->manifests.rend(); ++child) {
-        pending.push_back({*child, visit.depth + 1});
-      }
-    }
-  }
+  walk_documents(reader, entries, has,
+                 [&](const oci::Document& document) { add_if_referrer(document, subject, found); });
   return found;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,14 +29,27 @@ std::vector<std::string> entry_names(const std::vector<oci::Descriptor>& entries
 /// of that digest.
 void name_entry(std::vector<oci::Descriptor>& entries, const Tag& tag, oci::Descriptor descriptor);
 
+/// Takes out the entries that `reference` names, and returns them: all with that name, all of that
+/// digest. An empty Tag names the only entry; several are Error{invalid_argument}.
+std::vector<oci::Descriptor> take_entries(std::vector<oci::Descriptor>& entries,
+                                          const TagOrDigest& reference, std::string_view where);
+
 /// `blob` with its media type, if its content is a manifest or an index; else nullopt.
 std::optional<oci::Descriptor> sniff_document(Reader& reader, oci::Descriptor blob);
 
+/// What of a graph is in a store: an index may list more.
+using HasBlob = std::function<bool(const oci::Descriptor&)>;
+
+/// Digests of everything that `entries` reach in `reader`, themselves included: documents that are
+/// there, their configs, layers and entries. Not their subjects. A document that cannot be read
+/// throws.
+std::set<Digest> reached_blobs(Reader& reader, const std::vector<oci::Descriptor>& entries,
+                               const HasBlob& has);
+
 /// Descriptors of the documents, among those that `entries` reach in `reader`, whose subject is
-/// `subject`. `has` tells what is there: an index may list more.
+/// `subject`.
 std::vector<oci::Descriptor> find_referrers(Reader& reader,
                                             const std::vector<oci::Descriptor>& entries,
-                                            const Digest& subject,
-                                            const std::function<bool(const oci::Descriptor&)>& has);
+                                            const Digest& subject, const HasBlob& has);
 
 }  // namespace lade

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -69,6 +70,30 @@ bool is_ours_in_the_making(const std::string& name) {
   return name == kLockFile || (name.starts_with(".") && name.ends_with(".lade"));
 }
 
+/// Held while blobs are removed: nobody else has the layout open to write. A store that is itself
+/// open to write holds the lock shared, before and after.
+class OnlyWriter {
+ public:
+  enum class Otherwise { nothing, shared };
+  OnlyWriter(const DirFd& blobs, Otherwise otherwise) : blobs_(blobs), otherwise_(otherwise) {
+    if (!blobs_ || ::flock(blobs_.get(), LOCK_EX | LOCK_NB) == 0) return;
+    restore();  // a failed change of the lock may have lost it
+    if (errno == EWOULDBLOCK) throw Error(Errc::unavailable, "somebody else writes to it");
+  }
+  ~OnlyWriter() { restore(); }
+  OnlyWriter(const OnlyWriter&) = delete;
+  OnlyWriter& operator=(const OnlyWriter&) = delete;
+
+ private:
+  void restore() const noexcept {
+    const int error = errno;
+    if (blobs_) (void)::flock(blobs_.get(), otherwise_ == Otherwise::shared ? LOCK_SH : LOCK_UN);
+    errno = error;
+  }
+  const DirFd& blobs_;
+  Otherwise otherwise_;
+};
+
 bool still_exists(const DirFd& dir) {
   struct stat st {};
   return ::fstat(dir.get(), &st) == 0 && st.st_nlink > 0;
@@ -100,6 +125,11 @@ struct LayoutStore::State {
   [[nodiscard]] std::optional<DirFd> algorithm_dir(const Digest& digest, bool make) const;
   [[nodiscard]] DirFd writable_dir(const Digest& digest);
   [[nodiscard]] oci::Index read_index() const;
+  void write_index(const oci::Index& index) const;
+  [[nodiscard]] OnlyWriter::Otherwise lock_otherwise() const {
+    return options.remove_if_unused ? OnlyWriter::Otherwise::shared
+                                    : OnlyWriter::Otherwise::nothing;
+  }
   [[nodiscard]] PendingFile::Kind kind() const {
     return options.named_temporaries ? PendingFile::Kind::named : PendingFile::Kind::unnamed;
   }
@@ -234,6 +264,17 @@ oci::Index LayoutStore::State::read_index() const {
                       });
 }
 
+void LayoutStore::State::write_index(const oci::Index& index) const {
+  const std::string text = oci::serialise(index);
+  if (text.size() > oci::kMaxManifestBytes || index.manifests.size() > oci::kMaxDescriptors) {
+    throw Error(Errc::limit_exceeded,
+                cat("layout ", quoted(path), ": index.json would have ", text.size(), " bytes and ",
+                    index.manifests.size(), " entries, more than can be read"));
+  }
+  with_context([&] { return cat("layout ", quoted(path)); },
+               [&] { replace_file(dir, oci::kIndexFile, text); });
+}
+
 LayoutStore::LayoutStore(const std::string& directory, LayoutOptions options)
     : state_(std::make_unique<State>(directory, std::move(options))) {}
 
@@ -326,14 +367,36 @@ void LayoutStore::edit_index(const std::function<void(oci::Index&)>& edit) {
   const oci::Index before = index;
   edit(index);
   if (index == before) return;
-  const std::string text = oci::serialise(index);
-  if (text.size() > oci::kMaxManifestBytes || index.manifests.size() > oci::kMaxDescriptors) {
-    throw Error(Errc::limit_exceeded,
-                cat("layout ", quoted(state_->path), ": index.json would have ", text.size(),
-                    " bytes and ", index.manifests.size(), " entries, more than can be read"));
-  }
-  with_context([&] { return cat("layout ", quoted(state_->path)); },
-               [&] { replace_file(state_->dir, oci::kIndexFile, text); });
+  state_->write_index(index);
+}
+
+void LayoutStore::remove(const TagOrDigest& reference) {
+  const auto what = [&] {
+    const std::string name = to_string(reference);
+    return cat("delete ", name.empty() ? "the image" : quoted(name), " from layout ",
+               quoted(state_->path));
+  };
+  with_context(what, [&] {
+    if (stat_entry(state_->dir, kLocalStoreMark)) {
+      throw Error(Errc::unsupported, "it is a local store: use 'lade rmi' and 'lade prune'");
+    }
+    const bool owns_blobs = state_->options.shared_blob_dir.empty();
+    std::optional<OnlyWriter> only;
+    if (owns_blobs) only.emplace(state_->blobs, state_->lock_otherwise());
+    const LayoutLock lock(state_->dir);
+    oci::Index index = state_->read_index();
+    const std::vector<oci::Descriptor> taken =
+        take_entries(index.manifests, reference, state_->path);
+    if (taken.empty()) throw Error(Errc::not_found, "index.json lists no such image");
+    std::set<Digest> unneeded;
+    if (owns_blobs) {
+      const auto has = [this](const oci::Descriptor& blob) { return contains(blob); };
+      unneeded = reached_blobs(*this, taken, has);
+      for (const Digest& kept : reached_blobs(*this, index.manifests, has)) unneeded.erase(kept);
+    }
+    state_->write_index(index);
+    for (const Digest& digest : unneeded) remove_blob(digest);
+  });
 }
 
 void LayoutStore::remove_blob(const Digest& digest) {

@@ -12,6 +12,10 @@
 
 namespace lade {
 
+/// A file that marks a layout as a local store (libimage/local): more than index.json says needs
+/// its blobs there.
+inline constexpr const char* kLocalStoreMark = ".in-use.lade";
+
 struct LayoutOptions {
   bool create = false;  ///< make the directory, oci-layout, index.json and blobs/ where missing
   std::string codec_default = "gzip";
@@ -55,6 +59,11 @@ class LayoutStore : public Reader, public Writer {
   /// unnamed entry, unless there is an entry of that digest.
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
   bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) override;
+  /// Takes a name, or a digest with all its names, out of index.json, then removes the blobs that
+  /// only it reached (none from a shared blob directory). Error{unavailable} while somebody else
+  /// writes to the layout, as his new image may count on them; Error{unsupported} for a local
+  /// store.
+  void remove(const TagOrDigest& reference) override;
   Accepts accepts() const override;
 
   /// The entries of index.json, in its order.

@@ -27,6 +27,10 @@ class NamedLayout final : public LayoutStore {
     LayoutStore::tag(tag.value.empty() ? Tag{name_.reference} : tag, descriptor);
   }
 
+  void remove(const TagOrDigest& reference) override {
+    LayoutStore::remove(is_own_name(reference) ? Tag{name_.reference} : reference);
+  }
+
  private:
   static bool is_own_name(const TagOrDigest& reference) {
     const auto* tag = std::get_if<Tag>(&reference);
