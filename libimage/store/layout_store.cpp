@@ -294,13 +294,18 @@ std::optional<oci::Descriptor> LayoutStore::resolve(const TagOrDigest& reference
   return unlisted_document(*digest);
 }
 
-std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& digest) {
+std::optional<std::uint64_t> LayoutStore::size_of(const Digest& digest) {
   const std::optional<DirFd> dir = state_->algorithm_dir(digest, false);
   if (!dir) return std::nullopt;
   const std::optional<struct stat> st = stat_entry(*dir, blob_name(digest));
   if (!st || !S_ISREG(st->st_mode)) return std::nullopt;
-  return sniff_document(
-      *this, {.media_type = {}, .digest = digest, .size = static_cast<std::uint64_t>(st->st_size)});
+  return static_cast<std::uint64_t>(st->st_size);
+}
+
+std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& digest) {
+  const std::optional<std::uint64_t> size = size_of(digest);
+  if (!size) return std::nullopt;
+  return sniff_document(*this, {.media_type = {}, .digest = digest, .size = *size});
 }
 
 std::optional<std::vector<std::string>> LayoutStore::tags() { return entry_names(entries()); }

@@ -51,6 +51,7 @@ class LayoutStore : public Reader, public Writer {
   std::optional<std::vector<std::string>> tags() override;
   /// Found by reading every document that index.json reaches.
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
+  std::optional<std::uint64_t> size_of(const Digest& digest) override;
   std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) override;
   bool contains(const oci::Descriptor& blob) override;
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;

@@ -62,6 +62,13 @@ class Reader {
   /// cannot tell.
   virtual std::optional<std::vector<std::string>> tags() { return std::nullopt; }
 
+  /// Bytes of the stored content with that digest, whether or not a document lists it; nullopt: it
+  /// is not there, or the store cannot tell.
+  virtual std::optional<std::uint64_t> size_of(const Digest& digest) {
+    (void)digest;
+    return std::nullopt;
+  }
+
   /// Signatures that the store keeps beside the document, each as it stores it (dir: files); not
   /// interpreted. What is attached to a document as artifacts is among its referrers instead.
   virtual std::vector<std::string> signatures(const oci::Descriptor& document) {

@@ -5,6 +5,7 @@
 #include "libimage/oci/document.h"
 #include "libimage/store/text_source.h"
 #include "libimage/transports/docker_blob_source.h"
+#include "libimage/transports/docker_errors.h"
 #include "libimage/transports/docker_repository.h"
 
 namespace lade::docker {
@@ -21,6 +22,21 @@ std::optional<std::vector<oci::Descriptor>> RepositoryReader::referrers(const Di
 
 std::optional<std::vector<std::string>> RepositoryReader::tags() {
   return repository_.tags(scopes());
+}
+
+std::optional<std::uint64_t> RepositoryReader::size_of(const Digest& digest) {
+  const auto what = [&] { return cat("look for ", digest.str(), " in ", repository_.describe()); };
+  return with_context(what, [&]() -> std::optional<std::uint64_t> {
+    Response response = repository_.registry().send(
+        {.method = "HEAD", .url = repository_.blob_url(digest)}, scopes());
+    if (response.status == 404) {  // a document is no blob everywhere
+      const auto document = repository_.resolve(digest, scopes());
+      return document ? std::optional(document->size) : std::nullopt;
+    }
+    if (!succeeded(response)) throw error_of(response);
+    const auto length = response.headers.first("content-length");
+    return length ? parse_decimal(*length) : std::nullopt;
+  });
 }
 
 std::unique_ptr<Source> RepositoryReader::open_document(const oci::Descriptor& document) {

@@ -86,6 +86,7 @@ class RepositoryReader final : public Reader {
   std::optional<Origin> origin() const override { return repository_.origin(); }
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
   std::optional<std::vector<std::string>> tags() override;
+  std::optional<std::uint64_t> size_of(const Digest& digest) override;
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;

@@ -174,6 +174,7 @@ std::string RepositoryWriter::raw_of(const oci::Descriptor& descriptor) {
     throw Error(Errc::not_found,
                 cat(descriptor.digest.str(), " is not in ", repository().describe()));
   }
+  remember(descriptor, served->raw);  // for the next tag
   return std::move(served->raw);
 }
 

@@ -287,6 +287,13 @@ TEST_F(LayoutTest, ASharedBlobDirectoryReplacesItsOwn) {
   EXPECT_TRUE(other.contains(blob));
 }
 
+TEST_F(LayoutTest, TellsTheSizeOfWhatNothingLists) {
+  LayoutStore store = open();
+  const auto blob = put_blob(store, "a/b", "content");
+  EXPECT_EQ(store.size_of(blob.digest), 7U);
+  EXPECT_FALSE(store.size_of(sha256_of("absent")));
+}
+
 TEST_F(LayoutTest, GivesTheFileOfABlobForKernelSideCopies) {
   LayoutStore store = open();
   const std::string bytes(10'000'000, 'x');  // more than one step of the copy

@@ -51,6 +51,15 @@ TEST(DockerReader, ReadsBlobs) {
             Errc::not_found);
 }
 
+TEST(DockerReader, TellsTheSizeOfBlobsAndDocuments) {
+  DockerRoom room;
+  const auto reader = room.reader();
+  EXPECT_EQ(reader->size_of(room.blob("content").digest), 7U);
+  const Digest document = room.registry.put_manifest("test/image", "v1", kType, manifest_text());
+  EXPECT_EQ(reader->size_of(document), manifest_text().size());
+  EXPECT_FALSE(reader->size_of(sha256_of("absent")));
+}
+
 TEST(DockerReader, FindsADocumentOfAnUnknownType) {
   DockerRoom room;
   const std::string raw = R"({"new":true})";
