@@ -15,6 +15,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/sandbox/overlay_root.h"
 
 namespace lade::sandbox {
 namespace {
@@ -104,7 +105,7 @@ bool is_directory(int fd) {
 
 void mount_one(const Mount& mount, int bind_tree, const DirFd& root, MountPoints& points) {
   using Kind = MountPoints::Kind;
-  const bool bind = mount.type == "bind";
+  const bool bind = mount.type == "bind" || mount.type == "overlay";
   if (mount.type == "proc" || mount.type == "sysfs") refuse_link(mount, root);
   UniqueFd made;
   if (!bind) made = new_mount(mount.type, mount.source, parse_mount_options(mount));
@@ -160,6 +161,17 @@ void make_readonly(const DirFd& root, const std::string& path) {
   attach(tree.get(), target.get());
 }
 
+/// False with errno set. Devices come from /dev alone, unless the caller says otherwise.
+bool make_private(const UniqueFd& tree, const MountOptions& options, unsigned recursive) {
+  mount_attr attributes{};
+  attributes.attr_set = options.set;
+  attributes.attr_clr = options.clear;
+  if ((options.clear & MOUNT_ATTR_NODEV) == 0) attributes.attr_set |= MOUNT_ATTR_NODEV;
+  attributes.propagation = MS_PRIVATE;
+  return ::mount_setattr(tree.get(), "", AT_EMPTY_PATH | recursive, &attributes,
+                         sizeof attributes) == 0;
+}
+
 }  // namespace
 
 UniqueFd open_bind_source(const Mount& mount) {
@@ -181,17 +193,29 @@ UniqueFd open_bind_source(const Mount& mount) {
     return cat("mount ", quoted(mount.destination), ": open source ", quoted(mount.source));
   };
   if (!tree) throw_errno(context());
-  mount_attr attributes{};
-  attributes.attr_set = options.set;
-  attributes.attr_clr = options.clear;
-  // As on the root: devices come from /dev alone, unless the caller says otherwise.
-  if ((options.clear & MOUNT_ATTR_NODEV) == 0) attributes.attr_set |= MOUNT_ATTR_NODEV;
-  attributes.propagation = MS_PRIVATE;
-  const unsigned how = AT_EMPTY_PATH | recursive;
-  if (::mount_setattr(tree.get(), "", how, &attributes, sizeof attributes) != 0) {
-    throw_errno(context());
-  }
+  if (!make_private(tree, options, recursive)) throw_errno(context());
   return tree;
+}
+
+UniqueFd open_overlay_source(const Mount& mount) {
+  const OverlayRoot& overlay = *mount.overlay;
+  return with_context([&] { return cat("mount ", quoted(mount.destination), ": overlay"); },
+                      [&] {
+                        const MountedRoot mounted = mount_overlay(overlay);
+                        // A piece of it can be cloned only from a mount that is attached somewhere.
+                        const UniqueFd place(::open(overlay.upper.c_str(),
+                                                    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+                        if (!place) throw_errno("open upper directory");
+                        attach(mounted.tree.get(), place.get());
+                        const UniqueFd piece = open_in_root(
+                            mounted.tree, mount.source.empty() ? "." : mount.source, O_PATH);
+                        UniqueFd tree(::open_tree(
+                            piece.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+                        if (!tree) throw_errno("take a piece");
+                        if (!make_private(tree, parse_mount_options(mount), 0))
+                          throw_errno("set its attributes");
+                        return tree;
+                      });
 }
 
 void enter_root(const DirFd& tree) {

@@ -14,10 +14,15 @@ namespace lade::sandbox {
 /// options' attributes.
 UniqueFd open_bind_source(const Mount& mount);
 
+/// Mounts an overlay and takes what `mount.source` names in it: a detached, private mount with the
+/// options' attributes. In the step's mount namespace, while the host's paths can be reached.
+UniqueFd open_overlay_source(const Mount& mount);
+
 /// Makes `tree` (detached) the root of this process's mount namespace and leaves the old one.
 void enter_root(const DirFd& tree);
 
-/// Mounts `mounts` in order; `bind_trees[i]` is the detached mount of a bind, -1 otherwise. A tmpfs
+/// Mounts `mounts` in order; `bind_trees[i]` is the detached mount of a bind or
+/// an overlay, -1 otherwise. A tmpfs
 /// on /dev gets the devices that containers expect.
 void mount_all(const std::vector<Mount>& mounts, const std::vector<int>& bind_trees,
                MountPoints& points);

@@ -148,16 +148,6 @@ DirFd bind_directory(const std::string& path) {
   return tree;
 }
 
-MountedRoot mount_newest_way(const OverlayRoot& overlay) {
-  try {
-    return mount_overlay(overlay, OverlayCall::layer_by_layer);
-  } catch (const Error& e) {
-    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
-    if (detail == nullptr || (detail->value != EINVAL && detail->value != ENOSYS)) throw;
-    return mount_overlay(overlay, OverlayCall::one_page);  // a kernel before 6.7
-  }
-}
-
 }  // namespace
 
 MountedRoot mount_overlay(const OverlayRoot& overlay, OverlayCall call) {
@@ -167,8 +157,18 @@ MountedRoot mount_overlay(const OverlayRoot& overlay, OverlayCall call) {
   return {std::move(tree), std::move(layers.upper)};
 }
 
+MountedRoot mount_overlay(const OverlayRoot& overlay) {
+  try {
+    return mount_overlay(overlay, OverlayCall::layer_by_layer);
+  } catch (const Error& e) {
+    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
+    if (detail == nullptr || (detail->value != EINVAL && detail->value != ENOSYS)) throw;
+    return mount_overlay(overlay, OverlayCall::one_page);  // a kernel before 6.7
+  }
+}
+
 MountedRoot mount_root(const Root& root) {
-  MountedRoot mounted = root.overlay ? mount_newest_way(*root.overlay)
+  MountedRoot mounted = root.overlay ? mount_overlay(*root.overlay)
                                      : MountedRoot{bind_directory(root.path), UniqueFd()};
   // A device node in an image's layer would be the host's device; those of a step are in /dev.
   mount_attr attributes{};

@@ -21,6 +21,8 @@ MountedRoot mount_root(const Root& root);
 /// whose single page of options holds the descriptors' numbers of 500 layers.
 enum class OverlayCall { layer_by_layer, one_page };
 MountedRoot mount_overlay(const OverlayRoot& overlay, OverlayCall call);
+/// By the newest way that this kernel has.
+MountedRoot mount_overlay(const OverlayRoot& overlay);
 
 /// Before the step, outside: empties the work directory, where a step that was killed with its
 /// parent has left the mark that makes the kernel refuse it.

@@ -34,24 +34,26 @@ struct Process {
   std::vector<Rlimit> rlimits = {};
 };
 
-struct Mount {
-  std::string destination;  ///< absolute, resolved inside the root
-  std::string type;         ///< "bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue"
-  std::string source;  ///< bind: a path of the host, resolved by the caller's rights; or "fd:N", an
-                       ///< open descriptor
-  std::vector<std::string> options =
-      {};  ///< "ro", "nosuid", "nodev", "noexec", "mode=755", ...; an unknown one is refused.
-           ///< A bind is "nodev" unless "dev" is said; "rbind" takes the mounts below along
-};
-
-/// An overlay that the runner mounts as the root: the directories exist already. One step at a time
-/// has an upper and a work directory; afterwards the upper holds what the step changed (whiteouts
-/// and opaque directories as overlayfs writes them, every file with its content), the work
-/// directory nothing. Neither is synced to disk.
+/// An overlay that the runner mounts as the root, or below it: the directories exist already. One
+/// step at a time has an upper and a work directory; afterwards the upper holds what the step
+/// changed (whiteouts and opaque directories as overlayfs writes them, every file with its
+/// content), the work directory nothing. Neither is synced to disk.
 struct OverlayRoot {
   std::vector<std::string> lower;  ///< topmost first, at most 500
   std::string upper;
   std::string work;
+};
+
+struct Mount {
+  std::string destination;  ///< absolute, resolved inside the root
+  std::string type;         ///< "bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "overlay"
+  std::string
+      source;  ///< bind: a path of the host, resolved by the caller's rights; or "fd:N", an
+               ///< open descriptor. overlay: what to show of it, resolved inside it; "": all
+  std::vector<std::string> options =
+      {};  ///< "ro", "nosuid", "nodev", "noexec", "mode=755", ...; an unknown one is refused.
+           ///< A bind is "nodev" unless "dev" is said; "rbind" takes the mounts below along
+  std::optional<OverlayRoot> overlay = {};  ///< of an overlay; device nodes on it have no effect
 };
 
 /// Device nodes in a root have no effect: a step's devices are those of its /dev.

@@ -256,6 +256,9 @@ StepStatus BuiltinRunner::run(const RuntimeConfig& step, Sink& output,
     spec.mount_fds.push_back(sources.back() ? sources.back().get() : -1);
   }
   if (step.root.overlay) prepare_overlay(*step.root.overlay);
+  for (const Mount& mount : step.mounts) {
+    if (mount.overlay) prepare_overlay(*mount.overlay);
+  }
   Ends channel = make_channel();
   Ends pipe = make_output_pipe();
   spec.channel = channel.theirs.get();

@@ -56,12 +56,7 @@ void check_process(const Process& process) {
   }
 }
 
-void check_root(const Root& root) {
-  if (root.overlay.has_value() == !root.path.empty()) {
-    refuse("root must be either a directory or an overlay");
-  }
-  if (!root.overlay) return check_text(root.path, "root path");
-  const OverlayRoot& overlay = *root.overlay;
+void check_overlay(const OverlayRoot& overlay) {
   if (overlay.lower.empty()) refuse("overlay has no lower directory");
   if (overlay.lower.size() > kMaxLower) {
     throw Error(Errc::limit_exceeded, cat("step: overlay of ", overlay.lower.size(),
@@ -72,9 +67,17 @@ void check_root(const Root& root) {
   check_text(overlay.work, "work directory");
 }
 
+void check_root(const Root& root) {
+  if (root.overlay.has_value() == !root.path.empty()) {
+    refuse("root must be either a directory or an overlay");
+  }
+  if (!root.overlay) return check_text(root.path, "root path");
+  check_overlay(*root.overlay);
+}
+
 void check_mount(const Mount& mount) {
-  constexpr std::array<std::string_view, 6> kTypes = {"bind",  "tmpfs",  "proc",
-                                                      "sysfs", "devpts", "mqueue"};
+  constexpr std::array<std::string_view, 7> kTypes = {"bind",   "tmpfs",  "proc",   "sysfs",
+                                                      "devpts", "mqueue", "overlay"};
   check_absolute(mount.destination, "mount destination");
   check_text(mount.source, "mount source");
   if (std::find(kTypes.begin(), kTypes.end(), mount.type) == kTypes.end()) {
@@ -84,6 +87,10 @@ void check_mount(const Mount& mount) {
   if (mount.type == "bind" && mount.source.empty()) {
     refuse(cat("mount ", quoted(mount.destination), ": bind without a source"));
   }
+  if ((mount.type == "overlay") != mount.overlay.has_value()) {
+    refuse(cat("mount ", quoted(mount.destination), ": directories belong to an overlay alone"));
+  }
+  if (mount.overlay) check_overlay(*mount.overlay);
   for (const std::string& option : mount.options) check_text(option, "a mount option");
   (void)parse_mount_options(mount);
 }

@@ -95,7 +95,7 @@ TEST(Isolation, HasOnlyTheLoopbackInterfaceAndItIsUp) {
   EXPECT_EQ(run_shell(root.path(), "ls /sys/class/net").output, "lo\n");
   const Ran ran =
       run_shell(root.path(),
-                "(echo hello | nc -l -p 8000 &) ; "
+                "(nc -l -p 8000 -e /bin/echo hello &) ; "
                 "until nc 127.0.0.1 8000 < /dev/null 2> /dev/null; do sleep 0.02; done");
   EXPECT_EQ(ran.output, "hello\n");
 }

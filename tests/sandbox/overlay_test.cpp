@@ -69,6 +69,55 @@ TEST(Overlay, KeepsNothingOfMountPointsInDirectoriesOfTheImage) {
   EXPECT_THAT(root.changes(), IsEmpty());
 }
 
+Mount piece_of(const OverlaidRoot& other, const std::string& destination, const std::string& source,
+               const std::string& access) {
+  return {.destination = destination,
+          .type = "overlay",
+          .source = source,
+          .options = {access, "nosuid"},
+          .overlay = other.overlay()};
+}
+
+TEST(Overlay, ShowsAPieceOfAnotherTreeAndKeepsWritesToItApart) {
+  const OverlaidRoot root;
+  const OverlaidRoot other;
+  fs::create_directories(other.lower() + "/data/deep");
+  write_file(other.lower() + "/data/deep/file", "below\n");
+  RuntimeConfig step = shell_step({{}, root.overlay()},
+                                  "cat /in/deep/file; echo new > /in/deep/file; echo x > /in/more");
+  step.mounts.push_back(piece_of(other, "/in", "data", "rw"));
+  const Ran ran = run(step);
+  EXPECT_EQ(ran.status, 0) << ran.output;
+  EXPECT_EQ(ran.output, "below\n");
+  EXPECT_THAT(root.changes(), IsEmpty());
+  EXPECT_THAT(other.changes(), ElementsAre("data/", "data/deep/", "data/deep/file", "data/more"));
+  EXPECT_EQ(read_file(other.lower() + "/data/deep/file", 100), "below\n");
+}
+
+TEST(Overlay, ShowsOneFileOfAnotherTreeReadOnly) {
+  const OverlaidRoot root;
+  const OverlaidRoot other;
+  write_file(other.lower() + "/file", "content\n");
+  fs::create_symlink("/file", other.lower() + "/link");
+  RuntimeConfig step = shell_step({{}, root.overlay()}, "cat /one; echo x > /one || echo refused");
+  step.mounts.push_back(piece_of(other, "/one", "link", "ro"));
+  const Ran ran = run(step);
+  EXPECT_THAT(ran.output, ::testing::StartsWith("content\n"));
+  EXPECT_THAT(ran.output, ::testing::EndsWith("refused\n"));
+  EXPECT_THAT(other.changes(), IsEmpty());
+}
+
+TEST(Overlay, RefusesAPieceThatIsNotThereOrOutside) {
+  const OverlaidRoot root;
+  const OverlaidRoot other;
+  fs::create_symlink("/etc/passwd", other.lower() + "/out");
+  for (const char* source : {"absent", "out", "../../../../etc/passwd"}) {
+    RuntimeConfig step = shell_step({{}, root.overlay()}, "true");
+    step.mounts.push_back(piece_of(other, "/in", source, "ro"));
+    EXPECT_THROW((void)run(step), Error) << source;
+  }
+}
+
 TEST(Overlay, KeepsWhatTheStepPutBesideAMountPoint) {
   const OverlaidRoot root;
   fs::create_directories(root.lower() + "/etc");
