@@ -1,6 +1,8 @@
 #include "libimage/copy/move_blob.h"
 
-#include "libimage/base/error.h"
+#include <algorithm>
+#include <iterator>
+
 #include "libimage/base/text.h"
 #include "libimage/io/pipe.h"
 
@@ -9,42 +11,12 @@ namespace {
 
 using oci::Descriptor;
 
-/// Passes on, tells the observer how far the source was read, and throws Cancelled when asked to
-/// stop.
-class ObservedSource final : public Source {
- public:
-  ObservedSource(std::unique_ptr<Source> source, const Descriptor& blob, ProgressObserver& observer,
-                 std::stop_token stop, std::uint64_t already = 0)
-      : source_(std::move(source)), observer_(observer), stop_(std::move(stop)), told_(already) {
-    event_.item = blob.digest.str();
-    event_.done = already;
-    event_.total = blob.size;
-  }
-  std::size_t read(std::span<std::byte> out) override {
-    if (stop_.stop_requested()) throw Cancelled();
-    const std::size_t got = source_->read(out);
-    event_.done += got;
-    if (event_.done - told_ >= kTellEvery) {
-      told_ = event_.done;
-      observer_.notify(event_);
-    }
-    return got;
-  }
-
- private:
-  static constexpr std::uint64_t kTellEvery = std::uint64_t{1} << 20U;
-  std::unique_ptr<Source> source_;
-  ProgressObserver& observer_;
-  std::stop_token stop_;
-  ProgressEvent event_ = {.kind = ProgressEvent::Kind::advanced};
-  std::uint64_t told_;
-};
-
 /// Sets `continued` if it writes only what an earlier, broken attempt did not.
-MovedBlob stream(const Descriptor& blob, Reader& source, Writer& destination,
-                 ProgressObserver& observer, const std::stop_token& stop, bool& continued) {
+MovedBlob stream(const BlobBranch& branch, Reader& source, ProgressObserver& observer,
+                 const std::stop_token& stop, bool& continued) {
+  const Descriptor& blob = branch.planned->source;
   const std::unique_ptr<BlobWriter> to =
-      destination.start_blob({.expected = blob, .verified_by_source = true});
+      branch.destination->start_blob({.expected = blob, .verified_by_source = true});
   // What an earlier attempt left there is not read again.
   const std::uint64_t kept = to->kept();
   continued = kept > 0;
@@ -56,55 +28,93 @@ MovedBlob stream(const Descriptor& blob, Reader& source, Writer& destination,
 
 /// decompress (unless identity) > compress > store. The reader works ahead on its own thread, so
 /// that verifying and decompressing overlap with compressing.
-MovedBlob recompress(const PlannedBlob& planned, Reader& source, Writer& destination,
-                     const CopyOptions& options, oci::Family family, ProgressObserver& observer,
-                     const std::stop_token& stop) {
-  const Descriptor& blob = planned.source;
-  ObservedSource from(source.open(blob), blob, observer, stop);
-  const Codec& have = codec_named(oci::layer_codec(blob.media_type));
+MovedBlob recompress(Source& from, const BlobBranch& branch, const CopyOptions& options) {
+  const PlannedBlob& planned = *branch.planned;
+  const Codec& have = codec_named(oci::layer_codec(planned.source.media_type));
   const Codec& want = codec_named(planned.codec);
   std::unique_ptr<Source> plain = have.decompress_from(from, {});
-  const std::unique_ptr<BlobWriter> to = destination.start_blob({});
+  const std::unique_ptr<BlobWriter> to = branch.destination->start_blob({});
   const std::unique_ptr<Sink> compressor = want.compress_to(*to, options.compress);
-  std::uint64_t bytes = 0;
   if (have.name == "identity") {
-    bytes = pump(*plain, *compressor);
+    pump(*plain, *compressor);
   } else {
     ReadAheadSource ahead(std::move(plain));
-    bytes = pump(ahead, *compressor);
+    pump(ahead, *compressor);
   }
   compressor->finish();
-  Descriptor stored = to->commit(oci::layer_media_type(family, planned.codec));
+  Descriptor stored = to->commit(oci::layer_media_type(branch.family, planned.codec));
+  const std::uint64_t bytes = stored.size;
   return {.descriptor = std::move(stored), .bytes = bytes};
 }
 
-MovedBlob move_once(const PlannedBlob& planned, Reader& source, Writer& destination,
-                    const CopyOptions& options, oci::Family family, ProgressObserver& observer,
-                    const std::stop_token& stop) {
-  const Descriptor& blob = planned.source;
-  if (planned.action == PlannedBlob::Action::recompress) {
-    return recompress(planned, source, destination, options, family, observer, stop);
+/// Without reading the blob here; nullopt: it must be.
+std::optional<MovedBlob> without_reading(const BlobBranch& branch, Reader& source) {
+  if (branch.planned->action == PlannedBlob::Action::recompress) return std::nullopt;
+  const Descriptor& blob = branch.planned->source;
+  Writer& destination = *branch.destination;
+  if (destination.contains(blob)) {
+    return MovedBlob{.descriptor = blob, .how = MovedBlob::How::existed};
   }
-  if (destination.contains(blob)) return {.descriptor = blob, .how = MovedBlob::How::existed};
+  if (blob.data) return std::nullopt;  // made by the plan: the source has it nowhere
   if (const std::optional<Origin> origin = source.origin();
       origin && destination.try_mount(blob, *origin)) {
-    return {.descriptor = blob, .how = MovedBlob::How::mounted};
+    return MovedBlob{.descriptor = blob, .how = MovedBlob::How::mounted};
   }
   if (const auto file = source.file_of(blob); file && destination.try_copy_file(blob, *file)) {
-    return {.descriptor = blob, .bytes = blob.size};
+    return MovedBlob{.descriptor = blob, .bytes = blob.size};
   }
+  return std::nullopt;
+}
+
+MovedBlob stream(const BlobBranch& branch, Reader& source, ProgressObserver& observer,
+                 const std::stop_token& stop) {
   bool continued = false;
   try {
-    return stream(blob, source, destination, observer, stop, continued);
+    return stream(branch, source, observer, stop, continued);
   } catch (const Error& e) {
     // What an earlier attempt had left was wrong, and is forgotten now.
     if (e.code() != Errc::digest_mismatch || !continued) throw;
-    return stream(blob, source, destination, observer, stop, continued);
+    return stream(branch, source, observer, stop, continued);
   }
 }
 
-const char* note_of(MovedBlob::How how) {
-  switch (how) {
+void move_one(BlobBranch& branch, Reader& source, const CopyOptions& options,
+              ProgressObserver& observer, const std::stop_token& stop) {
+  try {
+    if (branch.planned->action == PlannedBlob::Action::move) {
+      branch.moved = stream(branch, source, observer, stop);
+    } else {
+      const Descriptor& blob = branch.planned->source;
+      ObservedSource from(source.open(blob), blob, observer, stop);
+      branch.moved = recompress(from, branch, options);
+    }
+  } catch (const Error& e) {
+    branch.failure = e;
+  }
+}
+
+/// One attempt for all branches that are not done.
+void move_once(const std::vector<BlobBranch*>& branches, Reader& source, const CopyOptions& options,
+               ProgressObserver& observer, const std::stop_token& stop) {
+  std::vector<BlobBranch*> readers;
+  for (BlobBranch* branch : branches) {
+    branch->failure.reset();
+    try {
+      branch->moved = without_reading(*branch, source);
+      if (!branch->moved) readers.push_back(branch);
+    } catch (const Error& e) {
+      branch->failure = e;
+    }
+  }
+  if (readers.size() == 1) {
+    move_one(*readers.front(), source, options, observer, stop);
+  } else if (!readers.empty()) {
+    stream_to_all(readers, source, options, observer, stop);
+  }
+}
+
+const char* note_of(const BlobBranch& branch) {
+  switch (branch.moved->how) {
     case MovedBlob::How::existed:
       return "exists";
     case MovedBlob::How::mounted:
@@ -115,38 +125,106 @@ const char* note_of(MovedBlob::How how) {
   return "";
 }
 
+/// Branches that failed and may be tried again.
+std::vector<BlobBranch*> to_retry(const std::vector<BlobBranch*>& tried) {
+  std::vector<BlobBranch*> again;
+  std::copy_if(tried.begin(), tried.end(), std::back_inserter(again), [](const BlobBranch* branch) {
+    return branch->failure && may_succeed_later(*branch->failure);
+  });
+  return again;
+}
+
+void move_with_retries(std::vector<BlobBranch*> pending, Reader& source, const CopyOptions& options,
+                       ProgressObserver& observer, const std::stop_token& stop) {
+  const Descriptor& blob = pending.front()->planned->source;
+  for (unsigned attempt = 1;; ++attempt) {
+    move_once(pending, source, options, observer, stop);
+    pending = to_retry(pending);
+    if (pending.empty() || attempt >= options.retry.attempts) return;
+    const Error& failure = *pending.front()->failure;
+    const auto delay = delay_after(options.retry, attempt, failure);
+    observer.notify({.kind = ProgressEvent::Kind::warning,
+                     .item = blob.digest.str(),
+                     .note = cat("blob ", blob.digest.brief(), ": ", failure.what(), "; again in ",
+                                 delay.count(), " ms")});
+    wait_before_retry(options.retry, delay, stop);
+  }
+}
+
 }  // namespace
 
-MovedBlob move_blob(const PlannedBlob& planned, Reader& source, Writer& destination,
-                    const CopyOptions& options, oci::Family family, ProgressObserver& observer,
-                    const std::stop_token& stop) {
-  const Descriptor& blob = planned.source;
+ObservedSource::ObservedSource(std::unique_ptr<Source> source, const Descriptor& blob,
+                               ProgressObserver& observer, std::stop_token stop,
+                               std::uint64_t offset)
+    : source_(std::move(source)), observer_(observer), stop_(std::move(stop)), told_(offset) {
+  event_.item = blob.digest.str();
+  event_.total = blob.size;
+  event_.done = offset;
+}
+
+std::size_t ObservedSource::read(std::span<std::byte> out) {
+  constexpr std::uint64_t kTellEvery = std::uint64_t{1} << 20U;
+  if (stop_.stop_requested()) throw Cancelled();
+  const std::size_t got = source_->read(out);
+  event_.done += got;
+  if (event_.done - told_ >= kTellEvery) {
+    told_ = event_.done;
+    observer_.notify(event_);
+  }
+  return got;
+}
+
+MovedBlob write_blob(Source& from, const BlobBranch& branch, const CopyOptions& options) {
+  if (branch.planned->action == PlannedBlob::Action::recompress) {
+    return recompress(from, branch, options);
+  }
+  const Descriptor& blob = branch.planned->source;
+  const std::unique_ptr<BlobWriter> to =
+      branch.destination->start_blob({.expected = blob, .verified_by_source = true});
+  const bool continued = to->kept() > 0;
+  std::uint64_t kept = to->kept();  // read for the others anyway
+  std::vector<std::byte> buffer(kChunkBytes);
+  std::uint64_t bytes = 0;
+  for (std::size_t got = from.read(buffer); got > 0; got = from.read(buffer)) {
+    const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(kept, got));
+    kept -= skip;
+    if (skip < got) to->write(std::span(buffer).first(got).subspan(skip));
+    bytes += got - skip;
+  }
+  try {
+    return {.descriptor = to->commit(blob.media_type), .bytes = bytes};
+  } catch (const Error& e) {
+    // What an earlier attempt had left was wrong, and is forgotten now.
+    if (e.code() != Errc::digest_mismatch || !continued) throw;
+    throw Error(Errc::unavailable, e.what());
+  }
+}
+
+void move_blob(std::vector<BlobBranch>& branches, Reader& source, const CopyOptions& options,
+               ProgressObserver& observer, const std::stop_token& stop) {
+  const Descriptor& blob = branches.front().planned->source;
   ProgressEvent event{.kind = ProgressEvent::Kind::started,
                       .item = blob.digest.str(),
                       .label = cat("blob ", blob.digest.brief()),
                       .total = blob.size};
   observer.notify(event);
-  try {
-    MovedBlob moved = with_retries(
-        options.retry, stop,
-        [&](const Error& e, std::chrono::milliseconds delay) {
-          observer.notify({.kind = ProgressEvent::Kind::warning,
-                           .item = event.item,
-                           .note = cat("blob ", blob.digest.brief(), ": ", e.what(), "; again in ",
-                                       delay.count(), " ms")});
-        },
-        [&] { return move_once(planned, source, destination, options, family, observer, stop); });
-    event.kind = ProgressEvent::Kind::finished;
-    event.done = event.total;
-    event.note = note_of(moved.how);
-    observer.notify(event);
-    return moved;
-  } catch (const Error& e) {
+  std::vector<BlobBranch*> all;
+  for (BlobBranch& branch : branches) all.push_back(&branch);
+  move_with_retries(all, source, options, observer, stop);
+  event.kind = ProgressEvent::Kind::finished;
+  event.done = event.total;
+  event.note = branches.front().moved ? note_of(branches.front()) : "";
+  for (BlobBranch& branch : branches) {
+    if (branch.moved && event.kind == ProgressEvent::Kind::finished &&
+        note_of(branch) != event.note) {
+      event.note.clear();
+    }
+    if (!branch.failure) continue;
     event.kind = ProgressEvent::Kind::failed;
-    event.note = e.what();
-    observer.notify(event);
-    throw e.in(cat("blob ", blob.digest.str()));
+    event.note = branch.failure->what();
+    branch.failure = branch.failure->in(cat("blob ", blob.digest.str()));
   }
+  observer.notify(event);
 }
 
 }  // namespace lade

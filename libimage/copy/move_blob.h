@@ -1,5 +1,8 @@
 #pragma once
+#include <memory>
+#include <optional>
 #include <stop_token>
+#include <vector>
 
 #include "libimage/copy/copy.h"
 
@@ -8,16 +11,51 @@ namespace lade {
 /// How one blob reached the destination.
 struct MovedBlob {
   enum class How { moved, existed, mounted };
-  oci::Descriptor descriptor;  ///< at the destination
+  oci::Descriptor descriptor;  ///< at the destination, with annotations to add
   How how = How::moved;
   std::uint64_t bytes = 0;  ///< written
 };
 
-/// Brings one blob to `destination`: not at all if it is there, else by mounting, by a kernel-side
-/// copy, or streamed; recompressed where planned, into `family`'s media type. Told in `observer`
-/// under the source's digest.
-MovedBlob move_blob(const PlannedBlob& planned, Reader& source, Writer& destination,
-                    const CopyOptions& options, oci::Family family, ProgressObserver& observer,
-                    const std::stop_token& stop);
+/// One destination of a blob that is read once.
+struct BlobBranch {
+  const PlannedBlob* planned = nullptr;  ///< of one source digest for all branches
+  Writer* destination = nullptr;
+  oci::Family family = oci::Family::oci;  ///< of the media types of recompressed layers
+  std::optional<MovedBlob> moved = {};    ///< set, or:
+  std::optional<Error> failure = {};
+};
+
+/// Brings one blob to all `branches`: not at all where it is, else by mounting, by a kernel-side
+/// copy, or streamed, read once for all who need it; recompressed where planned. What fails for a
+/// while is tried again, alone. Told in `observer` under the source's digest. Throws Cancelled
+/// only.
+void move_blob(std::vector<BlobBranch>& branches, Reader& source, const CopyOptions& options,
+               ProgressObserver& observer, const std::stop_token& stop);
+
+/// Passes on what it reads, tells the observer how far it is, and throws Cancelled when asked to
+/// stop.
+class ObservedSource final : public Source {
+ public:
+  ObservedSource(std::unique_ptr<Source> source, const oci::Descriptor& blob,
+                 ProgressObserver& observer, std::stop_token stop, std::uint64_t offset = 0);
+  std::size_t read(std::span<std::byte> out) override;
+
+ private:
+  std::unique_ptr<Source> source_;
+  ProgressObserver& observer_;
+  std::stop_token stop_;
+  ProgressEvent event_ = {.kind = ProgressEvent::Kind::advanced};
+  std::uint64_t told_;
+};
+
+/// Writes what `from` yields, the content of `planned`, to the branch's destination, recompressed
+/// where planned.
+MovedBlob write_blob(Source& from, const BlobBranch& branch, const CopyOptions& options);
+
+/// Streams `source`'s blob to `branches`, two or more, each of which ends with `moved` or `failure`
+/// set. A branch that fails does not stop the others; the slowest sets the pace.
+void stream_to_all(const std::vector<BlobBranch*>& branches, Reader& source,
+                   const CopyOptions& options, ProgressObserver& observer,
+                   const std::stop_token& stop);
 
 }  // namespace lade

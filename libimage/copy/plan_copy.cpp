@@ -1,9 +1,14 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
-#include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/copy/attached.h"
 #include "libimage/copy/copy.h"
+#include "libimage/copy/document_cache.h"
+#include "libimage/copy/family.h"
+#include "libimage/copy/platforms.h"
+#include "libimage/copy/rewrite.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/name/platform.h"
 
@@ -13,156 +18,253 @@ namespace {
 using oci::Descriptor;
 using oci::Document;
 using oci::Family;
+using What = CopyOptions::What;
+
+bool is_document(const Descriptor& descriptor) {
+  return oci::is_manifest(descriptor.media_type) || oci::is_index(descriptor.media_type);
+}
+
+void check_depth(std::size_t depth) {
+  if (depth > oci::kMaxIndexDepth) {
+    throw Error(Errc::limit_exceeded, cat("indexes are nested deeper than ", oci::kMaxIndexDepth));
+  }
+}
+
+/// Narrows an index to the platforms asked for, through indexes within indexes.
+class Narrowing {
+ public:
+  Narrowing(DocumentCache& documents, const CopyOptions& options)
+      : documents_(documents), options_(options) {}
+
+  /// The image for the one platform.
+  DocumentCache::Shared to_one(DocumentCache::Shared document) {
+    const oci::Platform wanted = options_.platform.os.empty() ? host_platform() : options_.platform;
+    for (std::size_t depth = 0; const auto* index = std::get_if<oci::Index>(&document->parsed);
+         ++depth) {
+      if (depth == oci::kMaxIndexDepth) check_depth(depth + 1);
+      const auto position = choose_platform(index->manifests, wanted);
+      if (!position) {
+        throw Error(Errc::not_found,
+                    cat("no image for platform ", oci::to_string(wanted), " in the index; it has ",
+                        platforms_text(index->manifests)));
+      }
+      document = documents_.get(index->manifests[*position]);
+    }
+    return document;
+  }
+
+  /// The index with what is for the platforms; `kept` gets the digests of all that is.
+  DocumentCache::Shared to_several(const DocumentCache::Shared& document, std::set<Digest>& kept,
+                                   std::vector<std::string>& warnings) {
+    if (!std::holds_alternative<oci::Index>(document->parsed)) return document;
+    const DocumentCache::Shared narrowed = narrowed_index(document, 0, kept);
+    if (matched_.empty()) {
+      throw Error(Errc::not_found, cat("no image for platform ", platforms_text(options_.platforms),
+                                       " in the index; it has ", platforms_text(seen_)));
+    }
+    std::vector<oci::Platform> missing;
+    for (std::size_t i = 0; i < options_.platforms.size(); ++i) {
+      if (!matched_.contains(i)) missing.push_back(options_.platforms[i]);
+    }
+    if (!missing.empty()) {
+      warnings.push_back(cat("the index has no image for ", platforms_text(missing)));
+    }
+    return options_.other_entries == CopyOptions::OtherEntries::kept ? document : narrowed;
+  }
+
+ private:
+  DocumentCache::Shared narrowed_index(const DocumentCache::Shared& document, std::size_t depth,
+                                       std::set<Digest>& kept) {
+    check_depth(depth);
+    const auto& index = std::get<oci::Index>(document->parsed);
+    seen_.insert(seen_.end(), index.manifests.begin(), index.manifests.end());
+    const ChosenEntries choice =
+        choose_entries(index.manifests, options_.platforms, options_.variants);
+    matched_.insert(choice.matched.begin(), choice.matched.end());
+    oci::Index edited = index;
+    edited.manifests.clear();
+    for (std::size_t i = 0; i < index.manifests.size(); ++i) {
+      Descriptor entry = index.manifests[i];
+      if (!choice.chosen[i] && !narrow_inner(entry, depth, kept)) continue;
+      kept.insert(index.manifests[i].digest);
+      edited.manifests.push_back(std::move(entry));
+    }
+    if (edited == index) return document;
+    return documents_.put(reissued(*document, std::move(edited)));
+  }
+
+  /// Narrows the index that `entry` is, if it is one for no platform of its own; false: nothing is
+  /// left.
+  bool narrow_inner(Descriptor& entry, std::size_t depth, std::set<Digest>& kept) {
+    if (!oci::is_index(entry.media_type) || entry.platform) return false;
+    const DocumentCache::Shared inner = documents_.get(entry);
+    const DocumentCache::Shared narrowed = narrowed_index(inner, depth + 1, kept);
+    if (std::get<oci::Index>(narrowed->parsed).manifests.empty()) return false;
+    if (narrowed != inner) {
+      entry.digest = narrowed->descriptor.digest;
+      entry.size = narrowed->descriptor.size;
+      entry.data.reset();
+    }
+    return true;
+  }
+
+  DocumentCache& documents_;
+  const CopyOptions& options_;
+  std::set<std::size_t> matched_;
+  std::vector<Descriptor> seen_;
+};
 
 class Planner {
  public:
-  Planner(Reader& source, const Writer::Accepts& accepts, const CopyOptions& options)
-      : source_(source), accepts_(accepts), options_(options) {}
+  Planner(DocumentCache& documents, const Writer::Accepts& accepts, const CopyOptions& options)
+      : documents_(documents), accepts_(accepts), options_(options) {}
 
   CopyPlan plan(const Descriptor& root) {
-    Document document = source_.document(root);
-    if (options_.what == CopyOptions::What::one_platform) {
-      document = narrowed(std::move(document));
+    check_codec();
+    const DocumentCache::Shared document = chosen(root);
+    plan_.root = document->descriptor;
+    plan_.convert_to = family_to_convert_to(*document, accepts_, options_);
+    add(*document, 0);
+    mark_changes();
+    if (options_.attached != CopyOptions::Attached::left_behind) add_attached();
+    plan_.rewrites_documents = !changed_.empty();
+    if (options_.preserve_digests) check_digests(root);
+    return std::move(plan_);
+  }
+
+ private:
+  /// A codec that nothing would be brought to is a mistake.
+  void check_codec() const {
+    if (accepts_.compressed_layers || options_.layer_codec.empty() ||
+        options_.layer_codec == "identity") {
+      return;
     }
-    plan_.root = document.descriptor;
-    plan_.convert_to = family_for(document);
-    add(std::move(document), 0);
-    if (plan_.rewrites_documents && options_.preserve_digests) {
+    throw Error(
+        Errc::invalid_argument,
+        cat("the destination holds layers without compression, not ", options_.layer_codec));
+  }
+
+  DocumentCache::Shared chosen(const Descriptor& root) {
+    DocumentCache::Shared document = documents_.get(root);
+    Narrowing narrowing(documents_, options_);
+    if (options_.what == What::one_platform) return narrowing.to_one(std::move(document));
+    if (options_.what == What::platforms) {
+      return narrowing.to_several(document, kept_, plan_.warnings);
+    }
+    return document;
+  }
+
+  void check_digests(const Descriptor& root) const {
+    if (plan_.rewrites_documents || documents_.is_made(plan_.root.digest)) {
       throw Error(
           Errc::invalid_argument,
           "digests cannot be preserved: the destination or the options need other layers or "
           "another format");
     }
-    return std::move(plan_);
-  }
-
- private:
-  /// The image for the wanted platform, through indexes within indexes.
-  Document narrowed(Document document) {
-    for (std::size_t depth = 0; const auto* index = std::get_if<oci::Index>(&document.parsed);
-         ++depth) {
-      if (depth == oci::kMaxIndexDepth) {
-        throw Error(Errc::limit_exceeded,
-                    cat("indexes are nested deeper than ", oci::kMaxIndexDepth));
-      }
-      const oci::Platform wanted =
-          options_.platform.os.empty() ? host_platform() : options_.platform;
-      const auto position = choose_platform(index->manifests, wanted);
-      if (!position) throw Error(Errc::not_found, no_such_platform(*index, wanted));
-      document = source_.document(index->manifests[*position]);
-    }
-    return document;
-  }
-
-  static std::string no_such_platform(const oci::Index& index, const oci::Platform& wanted) {
-    std::string message =
-        cat("no image for platform ", oci::to_string(wanted), " in the index; it has");
-    std::string separator = " ";
-    for (const Descriptor& entry : index.manifests) {
-      if (!entry.platform) continue;
-      message += cat(separator, printable(oci::to_string(*entry.platform)));
-      separator = ", ";
-    }
-    return separator == " " ? cat(message, " none with a platform") : message;
-  }
-
-  /// The family to convert to; nullopt: documents stay as they are.
-  std::optional<Family> family_for(const Document& root) const {
-    if (options_.what == CopyOptions::What::index_only && options_.family) {
+    if (options_.what == What::platforms && plan_.root.digest != root.digest) {
       throw Error(Errc::invalid_argument,
-                  "an index alone cannot change its format: its images would not match");
+                  "digests cannot be preserved: the index loses entries (it keeps them if it is "
+                  "copied as a sparse one)");
     }
-    const std::optional<Family> have = family_of(root);
-    if (!have) {
-      if (options_.family) {
-        throw Error(Errc::unsupported,
-                    cat("media type ", quoted(root.descriptor.media_type), " cannot be converted"));
-      }
-      return std::nullopt;
+    if (!accepts_.keeps_digests) {
+      throw Error(Errc::invalid_argument,
+                  "digests cannot be preserved: the destination keeps no manifests");
     }
-    if (options_.family) {
-      if (!accepted(*options_.family)) {
-        throw Error(Errc::unsupported,
-                    "the destination cannot hold images of the requested format");
-      }
-      return options_.family;
-    }
-    if (accepted(*have)) return std::nullopt;
-    return *have == Family::oci ? Family::docker : Family::oci;
   }
 
-  [[nodiscard]] bool accepted(Family family) const {
-    return family == Family::oci ? accepts_.oci : accepts_.docker;
+  /// True if the entries of indexes are copied, and this one.
+  [[nodiscard]] bool is_copied(const Descriptor& child) const {
+    if (options_.what == What::all || untouched_) return true;
+    return options_.what == What::platforms &&
+           (options_.other_entries == CopyOptions::OtherEntries::removed ||
+            kept_.contains(child.digest));
   }
 
-  static std::optional<Family> family_of(const Document& document) {
-    if (std::holds_alternative<oci::Unknown>(document.parsed)) return std::nullopt;
-    return document.descriptor.media_type.starts_with("application/vnd.docker.") ? Family::docker
-                                                                                 : Family::oci;
-  }
-
-  void add(Document document, std::size_t depth) {
-    if (depth > oci::kMaxIndexDepth) {
-      throw Error(Errc::limit_exceeded,
-                  cat("indexes are nested deeper than ", oci::kMaxIndexDepth));
-    }
+  void add(const Document& document, std::size_t depth) {
+    check_depth(depth);
     if (!documents_seen_.insert(document.descriptor.digest).second) return;
-    document_bytes_ += document.raw.size();
-    if (documents_seen_.size() > options_.max_documents ||
-        document_bytes_ > options_.max_document_bytes) {
-      throw Error(Errc::limit_exceeded, cat("more than ", options_.max_documents, " documents or ",
-                                            options_.max_document_bytes, " bytes of them"));
-    }
     if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
       if (!accepts_.indexes) {
         throw Error(Errc::unsupported,
                     "the destination holds single images, not an index; choose one platform");
       }
-      if (options_.what == CopyOptions::What::all) {
-        for (const Descriptor& child : index->manifests) add_child(child, depth);
-      }
+      add_children(*index, depth);
     } else if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
-      add_blob(manifest->config, PlannedBlob::Action::move, {});
-      for (const Descriptor& layer : manifest->layers) add_layer(layer);
+      add_manifest(document, *manifest, depth);
     }
-    const std::optional<Family> have = family_of(document);
-    if (plan_.convert_to && have && *have != *plan_.convert_to) plan_.rewrites_documents = true;
-    plan_.documents.push_back(std::move(document));
+    if (is_converted(document)) {
+      changed_.insert(document.descriptor.digest);
+    }
+    plan_.documents.push_back(document);
   }
 
-  void add_child(const Descriptor& child, std::size_t depth) {
-    if (documents_seen_.contains(child.digest)) return;  // not read again
-    if (oci::is_manifest(child.media_type) || oci::is_index(child.media_type)) {
-      add(with_context([&] { return cat("index entry ", child.digest.str()); },
-                       [&] { return source_.document(child); }),
-          depth + 1);
-    } else {
-      // A type that this program does not know is carried as a blob, untouched (image-index.md,
-      // "manifests").
-      add_blob(child, PlannedBlob::Action::move, {});
+  [[nodiscard]] bool is_converted(const Document& document) const {
+    return plan_.convert_to && !untouched_ && converts(document, *plan_.convert_to);
+  }
+
+  void add_children(const oci::Index& index, std::size_t depth) {
+    std::vector<Descriptor> readable;
+    for (const Descriptor& child : index.manifests) {
+      if (is_copied(child) && is_document(child)) readable.push_back(child);
+    }
+    documents_.fetch(readable);
+    for (const Descriptor& child : index.manifests) {
+      if (!is_copied(child) || documents_seen_.contains(child.digest)) continue;
+      if (is_document(child)) {
+        add(*documents_.get(child), depth + 1);
+      } else if (oci::is_schema1(child.media_type)) {
+        throw Error(Errc::unsupported,
+                    cat("index entry ", child.digest.str(), ": Docker's schema 1 within an index"));
+      } else {
+        // A type that this program does not know is carried as a blob, untouched (image-index.md,
+        // "manifests").
+        add_blob(child, PlannedBlob::Action::move, {});
+      }
     }
   }
 
-  void add_layer(const Descriptor& layer) {
-    if (oci::is_nondistributable(layer.media_type) && !layer.urls.empty())
-      return;  // fetched from its urls by who runs it
-    const std::string codec = target_codec(layer);
-    if (codec.empty()) {
-      add_blob(layer, PlannedBlob::Action::move, {});
-    } else {
-      add_blob(layer, PlannedBlob::Action::recompress, codec);
-      plan_.rewrites_documents = true;
+  void add_manifest(const Document& document, const oci::Manifest& manifest, std::size_t depth) {
+    const bool convert = is_converted(document);
+    if (plan_.convert_to == Family::docker && !convert && !untouched_ &&
+        family_of(document) == Family::oci && (depth == 0 || !accepts_.oci)) {
+      (void)oci::converted(manifest, Family::docker);  // says what is in the way
     }
+    oci::Manifest after = manifest;
+    add_blob(manifest.config, PlannedBlob::Action::move, {});
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+      const Descriptor& layer = manifest.layers[i];
+      const std::string codec = add_layer(layer, convert, is_image(manifest));
+      if (codec.empty()) continue;
+      changed_.insert(document.descriptor.digest);
+      if (convert) after.layers[i].media_type = oci::layer_media_type(*plan_.convert_to, codec);
+    }
+    // Before anything is moved.
+    if (convert) (void)oci::converted(after, *plan_.convert_to);
+  }
+
+  /// Returns the codec that the layer is brought to; "": none.
+  std::string add_layer(const Descriptor& layer, bool convert, bool of_image) {
+    std::string codec = target_codec(layer, convert);
+    // What an artifact's bytes mean is not known here.
+    if (accepts_.compressed_layers && (untouched_ || !of_image)) codec.clear();
+    if (oci::is_nondistributable(layer.media_type) && !layer.urls.empty()) {
+      return {};  // fetched from its urls by who runs it
+    }
+    add_blob(layer, codec.empty() ? PlannedBlob::Action::move : PlannedBlob::Action::recompress,
+             codec);
+    return codec;
   }
 
   /// The codec that `layer` must be brought to; "" to leave it alone.
-  [[nodiscard]] std::string target_codec(const Descriptor& layer) const {
+  [[nodiscard]] std::string target_codec(const Descriptor& layer, bool convert) const {
     const std::string_view have = oci::layer_codec(layer.media_type);
+    const bool to_docker = convert && plan_.convert_to == Family::docker;
+    if (oci::is_encrypted(layer.media_type) && (!accepts_.compressed_layers || to_docker)) {
+      throw Error(Errc::unsupported, cat("layer ", layer.digest.str(), " is encrypted: the ",
+                                         to_docker ? "format asked for has no such layers"
+                                                   : "destination needs it unpacked"));
+    }
     if (!accepts_.compressed_layers) {
-      if (oci::is_encrypted(layer.media_type)) {
-        throw Error(Errc::unsupported, cat("layer ", layer.digest.str(),
-                                           " is encrypted: the destination needs it unpacked"));
-      }
       if (have.empty()) {
         throw Error(Errc::unsupported,
                     cat("layer ", layer.digest.str(), " has media type ", quoted(layer.media_type),
@@ -176,29 +278,192 @@ class Planner {
     std::string wanted = options_.layer_codec;
     if (wanted.empty() && have == "identity" && !options_.preserve_digests)
       wanted = accepts_.default_layer_codec;
+    if (wanted.empty() && have == "zstd" && to_docker) wanted = "gzip";
     if (wanted.empty() || (wanted == have && !options_.force_recompress)) return {};
     return wanted;
   }
 
   void add_blob(const Descriptor& blob, PlannedBlob::Action action, std::string codec) {
     if (!blobs_seen_.insert(blob.digest).second) return;
-    plan_.blobs.push_back({.source = blob, .action = action, .codec = std::move(codec)});
+    plan_.blobs.push_back(
+        {.source = documents_.with_data(blob), .action = action, .codec = std::move(codec)});
   }
 
-  Reader& source_;
+  /// A document changes with what it points to, its subject included.
+  void mark_changes() {
+    std::multimap<Digest, Digest> pointed_from;
+    for (const Document& document : plan_.documents) {
+      const Digest& digest = document.descriptor.digest;
+      if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
+        for (const Descriptor& child : index->manifests) pointed_from.emplace(child.digest, digest);
+        if (index->subject) pointed_from.emplace(index->subject->digest, digest);
+      } else if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
+        if (manifest->subject) pointed_from.emplace(manifest->subject->digest, digest);
+      }
+    }
+    std::vector<Digest> pending(changed_.begin(), changed_.end());
+    while (!pending.empty()) {
+      const Digest digest = std::move(pending.back());
+      pending.pop_back();
+      const auto [first, last] = pointed_from.equal_range(digest);
+      for (auto from = first; from != last; ++from) {
+        if (changed_.insert(from->second).second) pending.push_back(from->second);
+      }
+    }
+  }
+
+  void add_attached() {
+    const bool required = options_.attached == CopyOptions::Attached::required;
+    if (!accepts_.referrers) {
+      if (!required) return;
+      throw Error(Errc::unsupported,
+                  "the destination cannot hold referrers: it has no place for them");
+    }
+    std::vector<Descriptor> subjects;
+    for (const Document& document : plan_.documents) subjects.push_back(document.descriptor);
+    for (std::size_t depth = 0; !subjects.empty(); ++depth) {
+      if (depth > kMaxReferrerDepth) {
+        throw Error(Errc::limit_exceeded,
+                    cat("referrers of referrers, deeper than ", kMaxReferrerDepth));
+      }
+      subjects = add_referrers(subjects, required);
+    }
+    if (accepts_.names) add_cosign_tags();
+  }
+
+  /// Adds what refers to `subjects`, and returns it.
+  std::vector<Descriptor> add_referrers(const std::vector<Descriptor>& subjects, bool required) {
+    std::vector<Descriptor> added;
+    std::size_t left_behind = 0;
+    for (const Referrers& answer : find_referrers(documents_, subjects, options_)) {
+      if (!answer.known) {
+        if (required) throw Error(Errc::unsupported, "the source cannot tell referrers");
+        continue;
+      }
+      std::vector<Descriptor> fresh;
+      for (const Descriptor& referrer : answer.found) {
+        if (documents_seen_.contains(referrer.digest)) continue;
+        if (changed_.contains(answer.subject.digest)) {
+          ++left_behind;
+        } else if (!is_document(referrer)) {
+          warn(referrer, cat("is of type ", quoted(referrer.media_type), ", which is not copied"));
+        } else {
+          fresh.push_back(referrer);
+        }
+      }
+      fetch_if_there(fresh);
+      for (const Descriptor& referrer : fresh) add_referrer(referrer, answer.subject, added);
+    }
+    if (left_behind > 0) {
+      plan_.warnings.push_back(cat(left_behind,
+                                   left_behind == 1 ? " referrer stays" : " referrers stay",
+                                   " behind: the digests that they are about change"));
+    }
+    return added;
+  }
+
+  void fetch_if_there(const std::vector<Descriptor>& referrers) {
+    try {
+      documents_.fetch(referrers);
+    } catch (const Error& e) {
+      if (e.code() != Errc::not_found) throw;  // each is asked for again, and warned of
+    }
+  }
+
+  void warn(const Descriptor& referrer, std::string_view why) {
+    plan_.warnings.push_back(cat("referrer ", referrer.digest.str(), " ", why));
+  }
+
+  void add_referrer(const Descriptor& referrer, const Descriptor& subject,
+                    std::vector<Descriptor>& added) {
+    DocumentCache::Shared document;
+    try {
+      document = documents_.get(referrer);
+    } catch (const Error& e) {
+      if (e.code() != Errc::not_found) throw;
+      warn(referrer, "is listed, but is not there");
+      return;
+    }
+    const auto* manifest = std::get_if<oci::Manifest>(&document->parsed);
+    const auto* index = std::get_if<oci::Index>(&document->parsed);
+    const auto& names = manifest != nullptr ? manifest->subject : index->subject;
+    if (!names || names->digest != subject.digest) {
+      warn(referrer, cat("is listed for ", subject.digest.str(), ", but has another subject"));
+      return;
+    }
+    if (!add_as_it_is(*document)) return;
+    Descriptor entry = document->descriptor;
+    entry.artifact_type = manifest == nullptr               ? index->artifact_type
+                          : manifest->artifact_type.empty() ? manifest->config.media_type
+                                                            : manifest->artifact_type;
+    entry.annotations = manifest != nullptr ? manifest->annotations : index->annotations;
+    plan_.referrers.push_back(entry);
+    added.push_back(std::move(entry));
+  }
+
+  /// Adds an attached document with all that it reaches, nothing of it changed: it may be signed.
+  /// False: it is in the plan already.
+  bool add_as_it_is(const Document& document) {
+    const std::size_t before = plan_.documents.size();
+    untouched_ = true;
+    add(document, 0);
+    untouched_ = false;
+    return plan_.documents.size() > before;
+  }
+
+  void add_cosign_tags() {
+    std::vector<Descriptor> signed_ones;
+    for (const Document& document : plan_.documents) signed_ones.push_back(document.descriptor);
+    std::size_t left_behind = 0;
+    for (const CosignTag& tag : find_cosign_tags(documents_, signed_ones, options_)) {
+      if (changed_.contains(tag.subject)) {
+        ++left_behind;
+        continue;
+      }
+      const DocumentCache::Shared document = documents_.get(tag.document);
+      add_as_it_is(*document);
+      plan_.tags.push_back({.tag = tag.tag, .document = document->descriptor});
+    }
+    if (left_behind > 0) {
+      plan_.warnings.push_back(cat(left_behind, left_behind == 1 ? " tag" : " tags",
+                                   " of cosign's stay behind: the digests that they are about "
+                                   "change"));
+    }
+  }
+
+  DocumentCache& documents_;
   const Writer::Accepts& accepts_;
   const CopyOptions& options_;
   CopyPlan plan_{.root = {.digest = sha256_of("")}};
   std::set<Digest> documents_seen_;
-  std::uint64_t document_bytes_ = 0;
   std::set<Digest> blobs_seen_;
+  std::set<Digest> changed_;  // documents that will have another digest
+  std::set<Digest> kept_;     // entries of a sparse index that are copied
+  bool untouched_ = false;    // while attached documents are added
 };
 
 }  // namespace
 
+struct CopyPlanner::State {
+  State(Reader& source, Descriptor of, CopyOptions with)
+      : root(std::move(of)), options(std::move(with)), documents(source, options) {}
+  Descriptor root;
+  CopyOptions options;
+  DocumentCache documents;
+};
+
+CopyPlanner::CopyPlanner(Reader& source, Descriptor root, CopyOptions options)
+    : state_(std::make_unique<State>(source, std::move(root), std::move(options))) {}
+
+CopyPlanner::~CopyPlanner() = default;
+
+CopyPlan CopyPlanner::plan(const Writer::Accepts& accepts) {
+  return Planner(state_->documents, accepts, state_->options).plan(state_->root);
+}
+
 CopyPlan plan_copy(Reader& source, const Descriptor& root, const Writer::Accepts& accepts,
                    const CopyOptions& options) {
-  return Planner(source, accepts, options).plan(root);
+  return CopyPlanner(source, root, options).plan(accepts);
 }
 
 }  // namespace lade

@@ -2,6 +2,10 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "libimage/copy/family.h"
 
 namespace lade {
 namespace {
@@ -48,10 +52,15 @@ void replace(Descriptor& descriptor, const Replacements& replacements) {
   descriptor.media_type = found->second.media_type;
   descriptor.digest = found->second.digest;
   descriptor.size = found->second.size;
+  if (!found->second.annotations) return;
+  if (!descriptor.annotations) descriptor.annotations.emplace();
+  for (const auto& [name, value] : *found->second.annotations) {
+    descriptor.annotations->insert_or_assign(name, value);
+  }
 }
 
 template <typename Parsed>
-oci::Document reissued(const oci::Document& old, Parsed parsed) {
+oci::Document issued_again(const oci::Document& old, Parsed parsed) {
   std::string raw = oci::serialise(parsed);
   Descriptor descriptor = old.descriptor;
   const oci::MediaType media_type =
@@ -64,22 +73,37 @@ oci::Document reissued(const oci::Document& old, Parsed parsed) {
   return {std::move(descriptor), std::move(raw), std::move(parsed)};
 }
 
+/// The index in the other family; its entries say themselves what they became.
+oci::Index with_own_type_of(oci::Index index, oci::Family family) {
+  std::vector<Descriptor> entries;
+  entries.swap(index.manifests);
+  oci::Index out = oci::converted(index, family);
+  out.manifests = std::move(entries);
+  return out;
+}
+
 }  // namespace
+
+oci::Document reissued(const oci::Document& old, oci::Index index) {
+  return issued_again(old, std::move(index));
+}
 
 oci::Document rewritten(const oci::Document& document, const Replacements& replacements,
                         const std::optional<oci::Family>& family) {
+  const bool convert = family && converts(document, *family);
   if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
-    oci::Manifest edited = family ? oci::converted(*manifest, *family) : *manifest;
+    oci::Manifest edited = *manifest;
     replace(edited.config, replacements);
     for (Descriptor& layer : edited.layers) replace(layer, replacements);
     if (edited.subject) replace(*edited.subject, replacements);
-    return edited == *manifest ? document : reissued(document, std::move(edited));
+    if (convert) edited = oci::converted(edited, *family);
+    return edited == *manifest ? document : issued_again(document, std::move(edited));
   }
   if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
-    oci::Index edited = family ? oci::converted(*index, *family) : *index;
+    oci::Index edited = convert ? with_own_type_of(*index, *family) : *index;
     for (Descriptor& entry : edited.manifests) replace(entry, replacements);
     if (edited.subject) replace(*edited.subject, replacements);
-    return edited == *index ? document : reissued(document, std::move(edited));
+    return edited == *index ? document : issued_again(document, std::move(edited));
   }
   return document;
 }

@@ -7,13 +7,17 @@
 
 namespace lade {
 
-/// Digest at the source to descriptor at the destination (media type, digest, size), for what
-/// changed.
+/// Digest at the source to descriptor at the destination (media type, digest, size, annotations to
+/// add), for what changed.
 using Replacements = std::map<Digest, oci::Descriptor>;
 
+/// The document that `index` makes, under the annotations and platform of `old`'s descriptor.
+oci::Document reissued(const oci::Document& old, oci::Index index);
+
 /// `document` with every descriptor (and every annotation that names a digest) replaced, converted
-/// to `family` if set. Annotations that speak of the old bytes (seekable formats' tables of
-/// contents) are dropped with them. Returns the same bytes if nothing changes.
+/// to `family` if set and if it is of a kind that converts(). Annotations that speak of the old
+/// bytes (seekable formats' tables of contents) are dropped with them. Returns the same bytes if
+/// nothing changes.
 oci::Document rewritten(const oci::Document& document, const Replacements& replacements,
                         const std::optional<oci::Family>& family);
 

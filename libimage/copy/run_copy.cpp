@@ -1,7 +1,8 @@
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <set>
 
-#include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/copy/copy.h"
 #include "libimage/copy/move_blob.h"
@@ -14,93 +15,60 @@ namespace {
 using oci::Descriptor;
 using oci::Document;
 
-class Copier {
+oci::Family layer_family(const CopyPlan& plan, const PlannedBlob& blob) {
+  if (plan.convert_to) return *plan.convert_to;
+  return blob.source.media_type.starts_with("application/vnd.docker.") ? oci::Family::docker
+                                                                       : oci::Family::oci;
+}
+
+/// One destination while the copy runs. Thread-safe.
+class Side {
  public:
-  Copier(const CopyPlan& plan, Reader& source, Writer& destination, const CopyOptions& options,
-         ProgressObserver& observer)
-      : plan_(plan),
-        source_(source),
-        destination_(destination),
-        options_(options),
-        observer_(observer) {}
-
-  CopyResult run(const std::vector<Tag>& tags, const std::stop_token& stop) {
-    if (already_there()) {
-      result_.root = plan_.root;
-      for (const PlannedBlob& blob : plan_.blobs) count_skipped(blob);
-    } else {
-      run_graph(graph(), options_.jobs, stop);
-      result_.root = now(plan_.root);
-    }
-    for (const Tag& tag : tags) {
-      with_context([&] { return cat("tag ", quoted(tag.value)); },
-                   [&] { destination_.tag(tag, result_.root); });
-    }
-    return std::move(result_);
+  explicit Side(const CopyTarget& target, const CopyOptions& options)
+      : plan_(*target.plan),
+        destination_(*target.destination),
+        tags_(target.tags),
+        options_(options) {
+    result_.root = plan_.root;
   }
 
- private:
-  /// Where a stored document answers for its blobs, one question is enough.
-  bool already_there() {
-    if (plan_.documents.empty() || plan_.rewrites_documents ||
-        !destination_.accepts().documents_imply_blobs) {
-      return false;
-    }
+  [[nodiscard]] const CopyPlan& plan() const noexcept { return plan_; }
+  [[nodiscard]] Writer& destination() const noexcept { return destination_; }
+
+  /// Documents that a registry has answer for their blobs: one question for each is enough.
+  [[nodiscard]] bool asks_for_documents() const {
+    return !plan_.rewrites_documents && destination_.accepts().documents_imply_blobs;
+  }
+  void ask_for(const Document& document) {
+    if (!destination_.contains(document.descriptor)) return;
+    const std::scoped_lock lock(mutex_);
+    present_.insert(document.descriptor.digest);
+  }
+  [[nodiscard]] bool has(const Document& document) const {
+    const std::scoped_lock lock(mutex_);
+    return present_.contains(document.descriptor.digest);
+  }
+
+  /// Blobs that the documents reach that are at the destination: they are there too.
+  [[nodiscard]] std::set<Digest> implied_blobs() const {
+    std::set<Digest> implied;
     for (const Document& document : plan_.documents) {
-      if (!destination_.contains(document.descriptor)) return false;
+      if (!has(document)) continue;
+      for (const Descriptor& blob : oci::successors(document)) implied.insert(blob.digest);
     }
-    return true;
+    return implied;
   }
 
-  void count_skipped(const PlannedBlob& blob) {
-    ++result_.blobs_skipped;
-    result_.bytes_skipped += blob.source.size;
-  }
-
-  /// Blobs first (positions 0..), then documents; a document needs its blobs, its children and its
-  /// subject.
-  std::vector<GraphNode> graph() {
-    std::vector<GraphNode> nodes;
-    std::map<Digest, std::size_t> position;
-    for (const PlannedBlob& blob : plan_.blobs) {
-      position.emplace(blob.source.digest, nodes.size());
-      nodes.push_back(
-          {.run = [this, &blob](const std::stop_token& stop) { copy_blob(blob, stop); }});
-    }
-    std::size_t next = nodes.size();
-    for (const Document& document : plan_.documents) {
-      position.emplace(document.descriptor.digest, next++);
-    }
-    for (const Document& document : plan_.documents) {
-      GraphNode node{
-          .run = [this, &document](const std::stop_token& stop) { copy_document(document, stop); }};
-      for (const Descriptor& successor : oci::successors(document))
-        add_need(node, position, successor);
-      if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed);
-          manifest && manifest->subject) {
-        add_need(node, position, *manifest->subject);
-      }
-      nodes.push_back(std::move(node));
-    }
-    return nodes;
-  }
-
-  static void add_need(GraphNode& node, const std::map<Digest, std::size_t>& position,
-                       const Descriptor& needed) {
-    if (const auto found = position.find(needed.digest); found != position.end())
-      node.needs.push_back(found->second);
-  }
-
-  void copy_blob(const PlannedBlob& blob, const std::stop_token& stop) {
-    const MovedBlob moved =
-        move_blob(blob, source_, destination_, options_, layer_family(blob), observer_, stop);
+  void count(const PlannedBlob& blob, const MovedBlob& moved) {
     const std::scoped_lock lock(mutex_);
     switch (moved.how) {
       case MovedBlob::How::existed:
-        count_skipped(blob);
+        ++result_.blobs_skipped;
+        result_.bytes_skipped += blob.source.size;
         break;
       case MovedBlob::How::mounted:
         ++result_.blobs_mounted;
+        result_.bytes_mounted += blob.source.size;
         break;
       case MovedBlob::How::moved:
         ++result_.blobs_moved;
@@ -113,60 +81,272 @@ class Copier {
     }
   }
 
-  [[nodiscard]] oci::Family layer_family(const PlannedBlob& blob) const {
-    if (plan_.convert_to) return *plan_.convert_to;
-    return blob.source.media_type.starts_with("application/vnd.docker.") ? oci::Family::docker
-                                                                         : oci::Family::oci;
-  }
-
-  void copy_document(const Document& document, const std::stop_token& stop) {
+  void store(const Document& document, const std::stop_token& stop) {
+    if (has(document)) return;
     with_context([&] { return cat("manifest ", document.descriptor.digest.str()); },
                  [&] {
                    const Document stored = plan_.rewrites_documents ? current(document) : document;
-                   if (!destination_.contains(stored.descriptor)) {
+                   if (asks_for_documents() || !destination_.contains(stored.descriptor)) {
                      with_retries(options_.retry, stop, {}, [&] {
                        destination_.put_manifest(stored.descriptor, stored.raw);
                      });
                    }
-                   if (stored.descriptor.digest != document.descriptor.digest ||
-                       stored.descriptor.media_type != document.descriptor.media_type) {
-                     const std::scoped_lock lock(mutex_);
-                     replaced_.emplace(document.descriptor.digest, stored.descriptor);
-                   }
+                   note_replaced(document, stored.descriptor);
                  });
   }
 
-  Document current(const Document& document) {
+  /// Names what was stored, the root last.
+  void name_all() {
+    for (const PlannedTag& tag : plan_.tags) put_tag(tag.tag, now(tag.document));
+    for (const Descriptor& referrer : plan_.referrers) {
+      with_context([&] { return cat("referrer ", referrer.digest.str()); },
+                   [&] { destination_.list_referrer(now(referrer)); });
+    }
+    result_.root = now(plan_.root);
+    for (const Tag& tag : tags_) put_tag(tag, result_.root);
+  }
+
+  void fail(const Error& error) {
+    const std::scoped_lock lock(mutex_);
+    if (!failure_) failure_ = error;
+  }
+  [[nodiscard]] bool failed() const {
+    const std::scoped_lock lock(mutex_);
+    return failure_.has_value();
+  }
+  [[nodiscard]] CopyOutcome outcome() const {
+    const std::scoped_lock lock(mutex_);
+    if (failure_) return {.failure = failure_};
+    return {.result = result_};
+  }
+
+ private:
+  void put_tag(const Tag& tag, const Descriptor& document) {
+    with_context([&] { return cat("tag ", quoted(tag.value)); },
+                 [&] { destination_.tag(tag, document); });
+  }
+
+  void note_replaced(const Document& document, const Descriptor& stored) {
+    if (stored.digest == document.descriptor.digest &&
+        stored.media_type == document.descriptor.media_type) {
+      return;
+    }
+    const std::scoped_lock lock(mutex_);
+    replaced_.emplace(
+        document.descriptor.digest,
+        Descriptor{.media_type = stored.media_type, .digest = stored.digest, .size = stored.size});
+  }
+
+  /// `document` as its children, layers and subject are now.
+  Document current(const Document& document) const {
     Replacements replaced;
+    const auto take = [&](const Digest& digest) {
+      if (const auto found = replaced_.find(digest); found != replaced_.end()) {
+        replaced.insert(*found);
+      }
+    };
     {
       const std::scoped_lock lock(mutex_);
-      replaced = replaced_;
+      for (const Descriptor& next : oci::successors(document)) take(next.digest);
+      if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
+        if (manifest->subject) take(manifest->subject->digest);
+      } else if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
+        if (index->subject) take(index->subject->digest);
+      }
     }
     return rewritten(document, replaced, plan_.convert_to);
   }
 
-  Descriptor now(const Descriptor& old) {
+  Descriptor now(const Descriptor& old) const {
     const std::scoped_lock lock(mutex_);
     const auto found = replaced_.find(old.digest);
     return found == replaced_.end() ? old : found->second;
   }
 
   const CopyPlan& plan_;
-  Reader& source_;
   Writer& destination_;
+  const std::vector<Tag>& tags_;
+  const CopyOptions& options_;
+  mutable std::mutex mutex_;
+  std::set<Digest> present_;  // guarded by mutex_: documents known to be there
+  Replacements replaced_;     // guarded by mutex_
+  CopyResult result_{.root = {.digest = Digest::parse(kNoDigest)}};  // guarded by mutex_
+  std::optional<Error> failure_;                                     // guarded by mutex_
+
+  static constexpr std::string_view kNoDigest =
+      "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+};
+
+class Copier {
+ public:
+  Copier(const std::vector<CopyTarget>& targets, Reader& source, const CopyOptions& options,
+         ProgressObserver& observer)
+      : source_(source), options_(options), observer_(observer) {
+    for (const CopyTarget& target : targets) {
+      sides_.push_back(std::make_unique<Side>(target, options));
+    }
+  }
+
+  std::vector<CopyOutcome> run(const std::stop_token& stop) {
+    try {
+      run_graph(questions(), options_.jobs, stop);
+      run_graph(work(), options_.jobs, stop);
+      for (const auto& side : sides_) {
+        attempt(*side, [&] { side->name_all(); });
+      }
+    } catch (const Error&) {
+      if (any_alive()) throw;
+    }
+    std::vector<CopyOutcome> outcomes;
+    for (const auto& side : sides_) outcomes.push_back(side->outcome());
+    return outcomes;
+  }
+
+ private:
+  /// A blob with the destinations that want it.
+  struct Job {
+    std::uint64_t size = 0;
+    std::vector<std::pair<Side*, const PlannedBlob*>> wanted = {};
+  };
+
+  [[nodiscard]] bool any_alive() const {
+    return std::any_of(sides_.begin(), sides_.end(),
+                       [](const auto& side) { return !side->failed(); });
+  }
+
+  /// Runs `body` unless the side failed before. An Error is the side's alone; with no other side
+  /// left it ends the copy.
+  template <typename Body>
+  void attempt(Side& side, const Body& body) {
+    if (side.failed()) return;
+    try {
+      body();
+    } catch (const Error& e) {
+      side.fail(e);
+      if (!any_alive()) throw;
+    }
+  }
+
+  std::vector<GraphNode> questions() {
+    std::vector<GraphNode> nodes;
+    for (const auto& side : sides_) {
+      if (!side->asks_for_documents()) continue;
+      // The root first: it is the last of the plan's own documents.
+      for (auto document = side->plan().documents.rbegin();
+           document != side->plan().documents.rend(); ++document) {
+        nodes.push_back({.run = [this, &side = *side, &document = *document](const auto&) {
+          attempt(side, [&] { side.ask_for(document); });
+        }});
+      }
+    }
+    return nodes;
+  }
+
+  /// The blobs to move, the largest first so that none of them is left alone at the end.
+  void collect_jobs() {
+    std::map<Digest, std::size_t> position;
+    for (const auto& side : sides_) {
+      const std::set<Digest> implied = side->implied_blobs();
+      for (const PlannedBlob& blob : side->plan().blobs) {
+        if (implied.contains(blob.source.digest)) {
+          side->count(blob, {.descriptor = blob.source, .how = MovedBlob::How::existed});
+          continue;
+        }
+        const auto [at, fresh] = position.emplace(blob.source.digest, jobs_.size());
+        if (fresh) jobs_.push_back({.size = blob.source.size});
+        jobs_[at->second].wanted.emplace_back(side.get(), &blob);
+      }
+    }
+    std::stable_sort(jobs_.begin(), jobs_.end(),
+                     [](const Job& a, const Job& b) { return a.size > b.size; });
+  }
+
+  /// Blobs first (positions 0..), then the documents of each side; a document needs its blobs, its
+  /// children and its subject.
+  std::vector<GraphNode> work() {
+    collect_jobs();
+    std::vector<GraphNode> nodes;
+    std::map<Digest, std::size_t> blobs;
+    for (const Job& job : jobs_) {
+      blobs.emplace(job.wanted.front().second->source.digest, nodes.size());
+      nodes.push_back({.run = [this, &job](const std::stop_token& stop) { move(job, stop); }});
+    }
+    for (const auto& side : sides_) add_documents(*side, blobs, nodes);
+    return nodes;
+  }
+
+  void add_documents(Side& side, const std::map<Digest, std::size_t>& blobs,
+                     std::vector<GraphNode>& nodes) {
+    std::map<Digest, std::size_t> position = blobs;
+    std::size_t next = nodes.size();
+    for (const Document& document : side.plan().documents) {
+      position.insert_or_assign(document.descriptor.digest, next++);
+    }
+    for (const Document& document : side.plan().documents) {
+      GraphNode node{.run = [this, &side, &document](const std::stop_token& stop) {
+        attempt(side, [&] { side.store(document, stop); });
+      }};
+      for (const Descriptor& successor : oci::successors(document)) {
+        add_need(node, position, successor);
+      }
+      if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
+        if (manifest->subject) add_need(node, position, *manifest->subject);
+      } else if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
+        if (index->subject) add_need(node, position, *index->subject);
+      }
+      nodes.push_back(std::move(node));
+    }
+  }
+
+  static void add_need(GraphNode& node, const std::map<Digest, std::size_t>& position,
+                       const Descriptor& needed) {
+    if (const auto found = position.find(needed.digest); found != position.end())
+      node.needs.push_back(found->second);
+  }
+
+  void move(const Job& job, const std::stop_token& stop) {
+    std::vector<BlobBranch> branches;
+    std::vector<Side*> sides;
+    for (const auto& [side, blob] : job.wanted) {
+      if (side->failed()) continue;
+      branches.push_back({.planned = blob,
+                          .destination = &side->destination(),
+                          .family = layer_family(side->plan(), *blob)});
+      sides.push_back(side);
+    }
+    if (branches.empty()) return;
+    move_blob(branches, source_, options_, observer_, stop);
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+      attempt(*sides[i], [&] {
+        if (branches[i].failure) throw Error(*branches[i].failure);
+        sides[i]->count(*branches[i].planned, *branches[i].moved);
+      });
+    }
+  }
+
+  Reader& source_;
   const CopyOptions& options_;
   ProgressObserver& observer_;
-  std::mutex mutex_;
-  Replacements replaced_;                  // guarded by mutex_
-  CopyResult result_{.root = plan_.root};  // guarded by mutex_ while the graph runs
+  std::vector<std::unique_ptr<Side>> sides_;
+  std::vector<Job> jobs_;
 };
 
 }  // namespace
 
+std::vector<CopyOutcome> run_copies(const std::vector<CopyTarget>& targets, Reader& source,
+                                    const CopyOptions& options, ProgressObserver& observer,
+                                    const std::stop_token& stop) {
+  return Copier(targets, source, options, observer).run(stop);
+}
+
 CopyResult run_copy(const CopyPlan& plan, Reader& source, Writer& destination,
                     const std::vector<Tag>& tags, const CopyOptions& options,
                     ProgressObserver& observer, const std::stop_token& stop) {
-  return Copier(plan, source, destination, options, observer).run(tags, stop);
+  const std::vector<CopyTarget> targets = {
+      {.plan = &plan, .destination = &destination, .tags = tags}};
+  CopyOutcome outcome = run_copies(targets, source, options, observer, stop).front();
+  if (outcome.failure) throw Error(*outcome.failure);
+  return *std::move(outcome.result);
 }
 
 }  // namespace lade

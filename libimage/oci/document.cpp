@@ -32,8 +32,7 @@ void check_schema_version(json::ObjectReader& object) {
       json::integer_of(object.take_required("schemaVersion"), "schemaVersion", 0);
   if (version == 1) {
     throw Error(Errc::unsupported,
-                "schemaVersion: Docker's schema 1 is not supported: push the image again with a "
-                "current tool");
+                "schemaVersion: is 1, Docker's old schema, which is read by copying only");
   }
   if (version != 2) json::fail("schemaVersion", cat("is ", version, ", not 2"));
 }
@@ -133,11 +132,6 @@ constexpr auto kIndexContext = [] { return "index"; };
 constexpr auto kDocumentContext = [] { return "document"; };
 
 void refuse_unsupported_type(std::string_view media_type) {
-  if (media_type == kDockerSchema1 || media_type == kDockerSchema1Signed) {
-    throw Error(Errc::unsupported,
-                "Docker's schema 1 manifests are not supported: push the image again with a "
-                "current tool");
-  }
   // Carrying it untouched would leave its blobs behind.
   if (media_type == kArtifactManifest) {
     throw Error(Errc::unsupported,

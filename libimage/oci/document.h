@@ -38,7 +38,8 @@ struct Index {
   bool operator==(const Index&) const = default;
 };
 
-/// A document of another type: an artifact's, or one newer than this program. Carried untouched.
+/// A document of another type: an artifact's, one newer than this program, or Docker's schema 1
+/// (libimage/oci/schema1.h). Carried untouched.
 struct Unknown {
   bool operator==(const Unknown&) const = default;
 };

@@ -63,6 +63,10 @@ bool is_index(std::string_view media_type) noexcept {
   return media_type == kImageIndex || media_type == kDockerManifestList;
 }
 
+bool is_schema1(std::string_view media_type) noexcept {
+  return media_type == kDockerSchema1 || media_type == kDockerSchema1Signed;
+}
+
 bool is_image_config(std::string_view media_type) noexcept {
   return media_type == kImageConfig || media_type == kDockerConfig;
 }

@@ -35,6 +35,8 @@ inline constexpr std::string_view kDockerSchema1Signed =
 bool is_manifest(std::string_view media_type) noexcept;
 /// True for the OCI index or Docker manifest list.
 bool is_index(std::string_view media_type) noexcept;
+/// True for Docker's schema 1, signed or not.
+bool is_schema1(std::string_view media_type) noexcept;
 /// True for the OCI or Docker image config.
 bool is_image_config(std::string_view media_type) noexcept;
 /// True for every OCI and Docker layer type, distributable or not, encrypted or not.

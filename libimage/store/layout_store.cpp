@@ -347,6 +347,8 @@ void LayoutStore::tag(const Tag& tag, const oci::Descriptor& descriptor) {
   edit_index([&](oci::Index& index) { name_entry(index.manifests, tag, descriptor); });
 }
 
+void LayoutStore::list_referrer(const oci::Descriptor& referrer) { tag(Tag{}, referrer); }
+
 bool LayoutStore::try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) {
   if (!blob.digest.verifiable()) return false;
   return copy_blob_file(blob, file, state_->writable_dir(blob.digest), blob_name(blob.digest),

@@ -59,6 +59,7 @@ class LayoutStore : public Reader, public Writer {
   /// A name in use moves to `descriptor`; its old entry stays, unnamed. An empty Tag makes an
   /// unnamed entry, unless there is an entry of that digest.
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
+  void list_referrer(const oci::Descriptor& referrer) override;
   bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) override;
   /// Takes a name, or a digest with all its names, out of index.json, then removes the blobs that
   /// only it reached (none from a shared blob directory). Error{unavailable} while somebody else

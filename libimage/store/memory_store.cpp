@@ -6,6 +6,7 @@
 #include "libimage/base/text.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/store/blob_check.h"
+#include "libimage/store/layout_index.h"
 #include "libimage/store/text_source.h"
 
 namespace lade {
@@ -55,6 +56,25 @@ std::optional<std::vector<std::string>> MemoryStore::tags() {
     if (!name.empty()) names.push_back(name);
   }
   return names;
+}
+
+std::optional<std::uint64_t> MemoryStore::size_of(const Digest& blob) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = blobs_.find(blob);
+  if (found == blobs_.end()) return std::nullopt;
+  return found->second.size();
+}
+
+std::optional<std::vector<oci::Descriptor>> MemoryStore::referrers(const Digest& subject) {
+  std::vector<oci::Descriptor> documents;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [digest, media_type] : documents_) {
+      documents.push_back(
+          {.media_type = media_type, .digest = digest, .size = blobs_.at(digest).size()});
+    }
+  }
+  return find_referrers(*this, documents, subject, [](const oci::Descriptor&) { return true; });
 }
 
 bool MemoryStore::contains(const oci::Descriptor& blob) {

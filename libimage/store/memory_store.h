@@ -12,6 +12,9 @@ class MemoryStore final : public Reader, public Writer {
  public:
   std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override;
   std::optional<std::vector<std::string>> tags() override;
+  std::optional<std::uint64_t> size_of(const Digest& blob) override;
+  /// Found by reading every document.
+  std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
   bool contains(const oci::Descriptor& blob) override;
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override;

@@ -131,6 +131,16 @@ class Writer {
   /// Names a stored document. An empty Tag means the transport's own name, or none at all.
   virtual void tag(const Tag& tag, const oci::Descriptor& descriptor) = 0;
 
+  /// Makes a stored document that names a subject findable by it, where put_manifest() does not
+  /// (registries): layouts list it in index.json without a name. Only where accepts().referrers.
+  virtual void list_referrer(const oci::Descriptor& referrer) { (void)referrer; }
+
+  /// True if try_mount() from there has a chance, without asking: for forecasts.
+  virtual bool may_mount(const Origin& from) const {
+    (void)from;
+    return false;
+  }
+
   /// Takes the blob from another repository of the same registry without moving it; false: write it
   /// instead.
   virtual bool try_mount(const oci::Descriptor& blob, const Origin& from) {
@@ -177,6 +187,9 @@ class Writer {
     /// True: a document that contains() answers for has all its blobs too (registries), so none
     /// need be asked for.
     bool documents_imply_blobs = false;
+    bool keeps_digests = true;  ///< false: manifests are made anew when it is read
+    bool names = true;          ///< takes names (tags) beside its own
+    bool referrers = true;      ///< keeps documents that are found by their subject only
   };
   virtual Accepts accepts() const { return {}; }
 };

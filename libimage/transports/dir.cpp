@@ -12,8 +12,10 @@
 #include "libimage/base/text.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/io/path.h"
+#include "libimage/oci/schema1.h"
 #include "libimage/store/blob_file.h"
 #include "libimage/store/made_dirs.h"
+#include "libimage/store/text_source.h"
 #include "libimage/transports/table.h"
 
 // The layout is skopeo's: `version`, `manifest.json`, every blob under the hex of its digest, and
@@ -65,7 +67,12 @@ class DirReader final : public Reader {
                      throw Error(Errc::not_found, "there is no manifest.json");
                    }
                    root_raw_ = read_file_at(dir_, kManifestFile, oci::kMaxManifestBytes);
-                   root_ = oci::describe(oci::sniff_media_type(root_raw_), root_raw_);
+                   std::string type = oci::sniff_media_type(root_raw_);
+                   if (oci::is_schema1(type)) {  // known by the digest of what was signed
+                     root_raw_ = oci::schema1_payload(root_raw_);
+                     type = oci::kDockerSchema1;
+                   }
+                   root_ = oci::describe(std::move(type), root_raw_);
                  });
   }
 
@@ -82,6 +89,12 @@ class DirReader final : public Reader {
         .media_type = oci::sniff_media_type(raw), .digest = digest, .size = raw.size()};
   }
 
+  std::optional<std::uint64_t> size_of(const Digest& blob) override {
+    const auto st = blob.verifiable() ? stat_entry(dir_, blob_name(blob)) : std::nullopt;
+    if (!st || !S_ISREG(st->st_mode)) return std::nullopt;
+    return static_cast<std::uint64_t>(st->st_size);
+  }
+
   std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) override {
     const std::string name = blob_name(blob.digest);
     if (!has_blob_file(dir_, name, blob)) return nullptr;
@@ -92,6 +105,7 @@ class DirReader final : public Reader {
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override {
     std::string name = blob_name(blob.digest);
     if (blob.digest == root_.digest) {
+      if (oci::is_schema1(root_.media_type)) return std::make_unique<TextSource>(root_raw_);
       name = kManifestFile;
     } else if (stat_entry(dir_, instance_name(blob.digest))) {
       name = instance_name(blob.digest);
@@ -200,7 +214,7 @@ class DirWriter final : public Writer {
     if (published_) remove_leftovers();
   }
 
-  Accepts accepts() const override { return {}; }
+  Accepts accepts() const override { return {.names = false, .referrers = false}; }
 
  private:
   bool has_foreign_content() const {

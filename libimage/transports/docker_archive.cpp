@@ -99,7 +99,11 @@ class DockerArchiveWriter final : public Writer {
   }
 
   Accepts accepts() const override {
-    return {.oci = false, .indexes = false, .compressed_layers = false};
+    return {.oci = false,
+            .indexes = false,
+            .compressed_layers = false,
+            .keeps_digests = false,
+            .referrers = false};
   }
 
  private:

@@ -5,7 +5,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/digest/hasher.h"
-#include "libimage/oci/document.h"
+#include "libimage/oci/schema1.h"
 #include "libimage/transports/docker_errors.h"
 #include "libimage/transports/docker_json.h"
 
@@ -18,8 +18,9 @@ constexpr std::size_t kMaxTags = 2'000'000;
 constexpr std::size_t kMaxReferrers = 100'000;
 
 std::string accepted_types(std::string_view also) {
-  std::string types = cat(oci::kImageIndex, ", ", oci::kImageManifest, ", ",
-                          oci::kDockerManifestList, ", ", oci::kDockerManifest);
+  std::string types =
+      cat(oci::kImageIndex, ", ", oci::kImageManifest, ", ", oci::kDockerManifestList, ", ",
+          oci::kDockerManifest, ", ", oci::kDockerSchema1Signed, ", ", oci::kDockerSchema1);
   if (!also.empty() && types.find(also) == std::string::npos) types += cat(", ", also);
   return types;
 }
@@ -34,9 +35,8 @@ std::string served_type(const Response& response) {
     }
   }
   std::string type = response.headers.content_type();
-  if (type == oci::kDockerSchema1 || type == oci::kDockerSchema1Signed) {
-    throw Error(Errc::unsupported, "the manifest has Docker's schema 1");
-  }
+  // Its digest names what was signed, which is all that we pass on.
+  if (oci::is_schema1(type)) return std::string(oci::kDockerSchema1);
   const bool says_nothing = type == "application/json" || type == "text/plain" ||
                             type == "application/octet-stream" || !oci::is_media_type(type);
   return says_nothing ? "" : type;
@@ -95,7 +95,7 @@ bool has_no_referrers_api(int status) {
 }  // namespace
 
 bool is_document(std::string_view media_type) noexcept {
-  return oci::is_manifest(media_type) || oci::is_index(media_type) ||
+  return oci::is_manifest(media_type) || oci::is_index(media_type) || oci::is_schema1(media_type) ||
          media_type == "application/vnd.oci.artifact.manifest.v1+json";
 }
 
@@ -130,6 +130,7 @@ std::optional<Served> Repository::get_document(const TagOrDigest& reference,
                   cat("served as ", quoted(type), ", not as ", quoted(media_type)));
     }
     std::string raw = text_of(response, limit, "the manifest");
+    if (oci::is_schema1(type)) raw = oci::schema1_payload(raw);
     Digest digest = checked_digest(raw, reference, response);
     if (type.empty()) type = media_type.empty() ? oci::sniff_media_type(raw) : media_type;
     oci::Descriptor descriptor{
@@ -150,7 +151,8 @@ std::optional<oci::Descriptor> Repository::described_by_head(const Response& res
     }
     digest = *asked;
   }
-  if (type.empty() || !size || !digest) return std::nullopt;
+  // The length of a schema 1 manifest is that with its signatures.
+  if (type.empty() || !size || !digest || oci::is_schema1(type)) return std::nullopt;
   return oci::Descriptor{.media_type = type, .digest = *digest, .size = *size};
 }
 

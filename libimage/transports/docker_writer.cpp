@@ -252,9 +252,13 @@ void RepositoryWriter::remove_from_referrers_tag(const oci::Descriptor& descript
   put_document(tag.value, oci::describe(std::string(oci::kImageIndex), text), text);
 }
 
+bool RepositoryWriter::may_mount(const Origin& from) const {
+  return from.registry == repository().registry().name() && from.repository != repository().name();
+}
+
 bool RepositoryWriter::try_mount(const oci::Descriptor& blob, const Origin& from) {
   Registry& registry = repository().registry();
-  if (from.registry != registry.name() || from.repository == repository().name()) return false;
+  if (!may_mount(from)) return false;
   const Url url = registry.url(repository().name(), "/blobs/uploads/")
                       .with_parameter("mount", blob.digest.str())
                       .with_parameter("from", from.repository);

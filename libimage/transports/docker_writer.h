@@ -47,6 +47,7 @@ class RepositoryWriter final : public Writer {
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override;
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
   bool try_mount(const oci::Descriptor& blob, const Origin& from) override;
+  bool may_mount(const Origin& from) const override;
   Accepts accepts() const override;
   /// A tag goes alone only where the registry can take it off its document; elsewhere
   /// Error{unsupported} says so.

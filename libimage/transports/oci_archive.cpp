@@ -65,6 +65,11 @@ class OciArchiveReader final : public Reader {
 
   std::optional<std::vector<std::string>> tags() override { return entry_names(index_.manifests); }
 
+  std::optional<std::uint64_t> size_of(const Digest& blob) override {
+    const ArchiveMember* member = archive_.find(blob_member(blob));
+    return member == nullptr ? std::nullopt : std::optional(member->size);
+  }
+
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override {
     return find_referrers(*this, index_.manifests, subject, [this](const oci::Descriptor& blob) {
       return archive_.find(blob_member(blob.digest));
@@ -128,6 +133,11 @@ class OciArchiveWriter final : public Writer {
     }
     const std::scoped_lock lock(mutex_);
     name_entry(index_.manifests, tag.value.empty() ? Tag{name_.reference} : tag, descriptor);
+  }
+
+  void list_referrer(const oci::Descriptor& referrer) override {
+    const std::scoped_lock lock(mutex_);
+    name_entry(index_.manifests, Tag{}, referrer);
   }
 
   bool try_copy_file(const oci::Descriptor& /*blob*/, const UniqueFd& /*file*/) override {

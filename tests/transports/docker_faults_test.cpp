@@ -411,9 +411,26 @@ TEST(DockerFaults, IgnoresParametersOfTheContentType) {
   EXPECT_EQ(room.reader()->resolve(Tag{"v1"}), oci::describe(kType, raw));
 }
 
-TEST(DockerFaults, RefusesDockersSchema1) {
-  ManifestRoom room({{"Content-Type", std::string(oci::kDockerSchema1Signed)}}, "{}");
-  EXPECT_EQ(room.failure(Tag{"v1"}), Errc::unsupported);
+TEST(DockerFaults, KnowsSignedSchema1ByWhatWasSigned) {
+  // {"formatLength":19,"formatTail":"fQ"}: the first 19 bytes and "}".
+  const std::string signature =
+      R"(,"signatures":[{"protected":"eyJmb3JtYXRMZW5ndGgiOjE5LCJmb3JtYXRUYWlsIjoiZlEifQ"}]})";
+  const std::string payload = R"({"schemaVersion":1 })";
+  const std::string raw = payload.substr(0, 19) + signature;
+  ManifestRoom room({{"Content-Type", std::string(oci::kDockerSchema1Signed)},
+                     {"Docker-Content-Digest", sha256_of(payload).str()}},
+                    raw);
+  const auto root = room.reader()->resolve(Tag{"v1"});
+  ASSERT_TRUE(root);
+  EXPECT_EQ(*root, oci::describe(std::string(oci::kDockerSchema1), payload));
+  EXPECT_EQ(room.reader()->document(*root).raw, payload);
+}
+
+TEST(DockerFaults, RefusesSchema1OfAnotherDigest) {
+  ManifestRoom room({{"Content-Type", std::string(oci::kDockerSchema1)},
+                     {"Docker-Content-Digest", sha256_of("x").str()}},
+                    R"({"schemaVersion":1})");
+  EXPECT_EQ(room.failure(Tag{"v1"}), Errc::digest_mismatch);
 }
 
 TEST(DockerFaults, StopsAtFourMebibytesOfAManifest) {

@@ -38,6 +38,27 @@ Compression read_compression(const Arguments& arguments, std::string_view format
   return compression;
 }
 
+namespace {
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+void check_writable(const std::string& path) {
+  struct stat found {};
+  const bool exists = ::stat(path.c_str(), &found) == 0;
+  if (exists && S_ISDIR(found.st_mode)) throw_errno(cat("write ", quoted(path)), EISDIR);
+  const bool in_place = exists && !S_ISREG(found.st_mode);
+  const std::string asked = in_place ? path : directory_of(path);
+  if (::access(asked.c_str(), in_place ? W_OK : W_OK | X_OK) != 0) {
+    throw_errno(cat("open ", quoted(asked)));
+  }
+}
+
 void write_text_file(const std::string& path, std::string_view text) {
   struct stat found {};
   if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode)) {
@@ -48,10 +69,7 @@ void write_text_file(const std::string& path, std::string_view text) {
     return;
   }
   const std::size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "."
-                                : slash == 0               ? "/"
-                                                           : path.substr(0, slash);
-  const DirFd dir = open_dir(directory);
+  const DirFd dir = open_dir(directory_of(path));
   AtomicFile file(dir, slash == std::string::npos ? path : path.substr(slash + 1));
   file.write(bytes_of(text));
   file.commit();

@@ -17,6 +17,9 @@ struct Compression {
 Compression read_compression(const Arguments& arguments, std::string_view format_option,
                              std::string_view level_option);
 
+/// Throws Error unless write_text_file() can be expected to work: asked before long work.
+void check_writable(const std::string& path);
+
 /// Writes `text` to the file that the user named: a regular one whole or not at all, into anything
 /// else (a pipe, /dev/stdout) as it is.
 void write_text_file(const std::string& path, std::string_view text);

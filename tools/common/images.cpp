@@ -123,11 +123,14 @@ OpenedDestination open_destination(const std::string& name, Session& session, St
   OpenedDestination opened{
       .name = printable(name), .owned = {}, .writer = nullptr, .tag = {}, .digest = {}};
   if (has_transport(name)) {
-    OpenedWriter to = open_writer(parse_image_name(name), session);
+    const ImageName parsed = parse_image_name(name);
+    OpenedWriter to = open_writer(parsed, session);
     opened.owned = std::move(to.writer);
     opened.writer = opened.owned.get();
     if (const auto* digest = std::get_if<Digest>(&to.reference)) {
       opened.digest = *digest;
+      // NAME:TAG@DIGEST names the tag too.
+      if (parsed.transport == "docker") opened.tag = Reference::parse(parsed.rest).tag;
     } else {
       opened.tag = std::get<Tag>(to.reference);
     }

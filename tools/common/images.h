@@ -48,8 +48,8 @@ struct OpenedDestination {
   std::string name;
   std::unique_ptr<Writer> owned;
   Writer* writer = nullptr;
-  std::optional<Tag> tag;  ///< nullopt: the name holds a digest, which the copy must have
-  std::optional<Digest> digest;
+  std::optional<Tag> tag;        ///< nullopt: the name holds a digest alone
+  std::optional<Digest> digest;  ///< which the copy must have
 };
 
 /// Opens `name` for writing: a transport's name, or a bare one for the local store.

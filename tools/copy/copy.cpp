@@ -1,11 +1,11 @@
-// lade copy SOURCE DESTINATION
+// lade copy SOURCE DESTINATION...
 #include "libimage/copy/copy.h"
 
+#include <algorithm>
 #include <array>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
-#include "libimage/name/platform.h"
 
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
@@ -13,27 +13,40 @@
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"
+#include "tools/copy/copy_options.h"
+#include "tools/copy/copy_plan.h"
 #include "tools/copy/verbs.h"
 
 namespace lade::tools {
 namespace {
 
-constexpr std::array<std::string_view, 3> kMultiArch = {"system", "all", "index-only"};
+constexpr std::size_t kMostDestinations = 32;
 
-constexpr std::array<OptionSpec, 11> kCopyOptions = {{
+constexpr std::array<std::string_view, 3> kFormats = {"oci", "docker", "v2s2"};
+
+constexpr std::array<OptionSpec, 18> kCopyOptions = {{
     {.name = "all", .letter = 'a', .help = "copy an index with everything that it lists"},
+    {.name = "platform",
+     .value = "LIST",
+     .help = "the image of an index to copy, if not this machine's; several (linux/amd64,"
+             "linux/arm64) give an index of these",
+     .repeats = true},
+    {.name = "sparse",
+     .help = "with --platform: leave the index as it is, with its digest, though only these images "
+             "are copied"},
+    {.name = "index-only", .help = "copy the index alone, whose images are there already"},
     {.name = "multi-arch",
      .value = "WHAT",
-     .help = "what to copy of an index",
-     .choices = kMultiArch},
-    {.name = "platform",
-     .value = "OS/ARCH[/VARIANT]",
-     .help = "the image of an index to copy, if not this machine's"},
+     .help = "system (one platform), all, index-only, or a list of platforms for a sparse index"},
+    {.name = "referrers",
+     .help = "also copy what refers to the images and cosign's tags; the default with --all",
+     .optional_value = true},
+    {.name = "no-referrers", .help = "leave what refers to the images behind"},
     {.name = "format",
      .letter = 'f',
      .value = "FORMAT",
      .help = "convert manifests to this format",
-     .choices = kImageFormats},
+     .choices = kFormats},
     {.name = "dest-compress-format",
      .value = "FORMAT",
      .help = "compress layers with this codec where they are not already",
@@ -44,106 +57,262 @@ constexpr std::array<OptionSpec, 11> kCopyOptions = {{
              "CPU family)"},
     {.name = "dest-force-compress-format",
      .help = "compress again even if the codec is right already"},
+    {.name = "dest-decompress", .help = "store layers without compression"},
     {.name = "preserve-digests", .help = "fail if the copy cannot have the source's digests"},
     {.name = "digestfile", .value = "FILE", .help = "write the digest of the copy to this file"},
     {.name = "additional-tag",
      .value = "TAG",
-     .help = "one more tag at the destination",
+     .help = "one more name at each destination",
      .repeats = true},
+    {.name = "dry-run", .help = "print what would be moved, and move nothing"},
+    {.name = "json", .help = "with --dry-run: print it as JSON"},
     {.name = "jobs", .letter = 'j', .value = "N", .help = "blobs copied at once (default 6)"},
 }};
 
 constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {
     kCopyOptions, kTwoSidedRegistryOptions, kProgressOptions};
 
-constexpr std::array<std::string_view, 10> kExamples = {
+constexpr std::array<std::string_view, 16> kExamples = {
     "Fetch an image into a layout directory",
     "lade copy docker://registry.example/app:1.0 oci:app:1.0",
-    "Mirror a whole multi-platform image",
+    "Mirror a whole multi-platform image with its signatures",
     "lade copy --all docker://registry.example/app:1.0 docker://mirror.example/app:1.0",
+    "Mirror two of its platforms to two places, read once",
+    "lade copy --platform linux/amd64,linux/arm64 docker://registry.example/app:1.0 "
+    "docker://mirror.example/app:1.0 oci:app:1.0",
+    "See first what would be moved",
+    "lade copy --dry-run --all docker://registry.example/app:1.0 docker://mirror.example/app:1.0",
     "Import an archive of docker save, with zstd layers",
     "lade copy --dest-compress-format zstd docker-archive:app.tar oci:app:1.0",
     "Export an image of the local store for docker load",
     "lade copy app docker-archive:app.tar:app:latest",
+    "Take exactly this image, and give it a tag",
+    "lade copy docker://registry.example/app@sha256:DIGEST "
+    "docker://mirror.example/app:1.0@sha256:DIGEST",
     "Push to a registry on this machine without TLS",
     "lade copy --dest-tls-verify=false oci:app:1.0 docker://localhost:5000/app:1.0",
 };
 
-CopyOptions copy_options(const Arguments& arguments) {
-  CopyOptions options;
-  const std::string multi_arch = arguments.value_or("multi-arch", "");
-  if (arguments.flag("all") && !multi_arch.empty() && multi_arch != "all") {
-    throw UsageError("--all and --multi-arch cannot be used together");
-  }
-  if (arguments.flag("all") || multi_arch == "all") options.what = CopyOptions::What::all;
-  if (multi_arch == "index-only") options.what = CopyOptions::What::index_only;
-  if (const auto platform = arguments.value("platform")) {
-    if (options.what != CopyOptions::What::one_platform) {
-      throw UsageError(
-          "--platform chooses one image, so it cannot be used with --all or index-only");
-    }
-    options.platform = parse_platform(*platform);
-  }
-  if (const auto format = arguments.value("format")) {
-    options.family = *format == "docker" ? oci::Family::docker : oci::Family::oci;
-  }
-  const Compression compression =
-      read_compression(arguments, "dest-compress-format", "dest-compress-level");
-  options.layer_codec = compression.codec;
-  options.compress = compression.options;
-  options.force_recompress = arguments.flag("dest-force-compress-format");
-  if (options.force_recompress && options.layer_codec.empty()) {
-    throw UsageError("--dest-force-compress-format needs --dest-compress-format");
-  }
-  options.preserve_digests = arguments.flag("preserve-digests");
-  if (const auto jobs = arguments.number("jobs", 1, 64))
-    options.jobs = static_cast<unsigned>(*jobs);
-  return options;
-}
+/// One destination on its way.
+struct Destination {
+  std::string name;  ///< as typed
+  OpenedDestination opened;
+  CopyPlan plan{.root = {.digest = oci::describe("", "").digest}};
+  std::vector<Tag> tags = {};
+  std::optional<CopyResult> result = {};
+  std::optional<Error> failure = {};
+};
 
-std::string summary(const CopyResult& result) {
+std::string summary(const CopyPlan& plan, const CopyResult& result) {
   std::string text =
       cat("copied ", human_size(result.bytes_moved), " in ", result.blobs_moved, " blobs");
-  if (result.blobs_skipped != 0) text += cat(", ", result.blobs_skipped, " existed");
-  if (result.blobs_mounted != 0) text += cat(", ", result.blobs_mounted, " mounted");
+  if (result.blobs_skipped != 0) {
+    text += cat(", ", result.blobs_skipped, " existed (", human_size(result.bytes_skipped), ")");
+  }
+  if (result.blobs_mounted != 0) {
+    text += cat(", ", result.blobs_mounted, " mounted (", human_size(result.bytes_mounted), ")");
+  }
+  if (!plan.referrers.empty()) text += cat(", ", plan.referrers.size(), " referrers");
+  if (!plan.tags.empty()) text += cat(", ", plan.tags.size(), " signature tags");
   return cat(text, ", ", result.root.digest.str());
 }
 
+class CopyRun {
+ public:
+  CopyRun(const Arguments& arguments, const Environment& environment)
+      : arguments_(arguments),
+        options_(copy_options(arguments)),
+        stores_(environment),
+        progress_(make_progress(arguments, environment)),
+        source_session_(
+            make_session(arguments, environment, Side::source, stop_.token(), progress_.get())),
+        destination_session_(make_session(arguments, environment, Side::destination, stop_.token(),
+                                          progress_.get())) {
+    const std::vector<std::string>& names = arguments.positional();
+    for (std::size_t i = 1; i < names.size(); ++i) {
+      if (std::find(names.begin() + 1, names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
+          names.begin() + static_cast<std::ptrdiff_t>(i)) {
+        throw UsageError(cat("destination ", quoted(names[i]), " is given twice"));
+      }
+      destinations_.push_back({.name = names[i], .opened = {}});
+    }
+    if (arguments.flag("json") && !arguments.flag("dry-run")) {
+      throw UsageError("--json needs --dry-run");
+    }
+  }
+
+  void run() {
+    const std::string& from = arguments_.positional().front();
+    with_context([&] { return heading(from); },
+                 [&] {
+                   if (const auto file = arguments_.value("digestfile")) {
+                     with_context([&] { return cat("write digest file ", quoted(*file)); },
+                                  [&] { check_writable(*file); });
+                   }
+                   source_ = open_image(from, *source_session_, stores_);
+                   plan_all();
+                   if (arguments_.flag("dry-run")) {
+                     print_plan(from);
+                   } else {
+                     copy_all();
+                   }
+                   report_failures();
+                 });
+  }
+
+ private:
+  std::string heading(const std::string& from) const {
+    if (destinations_.size() != 1) return cat("copy ", printable(from));
+    return cat("copy ", printable(from), " to ", printable(destinations_.front().name));
+  }
+
+  /// Where there are several destinations, what fails at one does not stop the others.
+  template <typename Body>
+  void attempt(Destination& destination, const Body& body) const {
+    if (destination.failure) return;
+    try {
+      body();
+    } catch (const Error& e) {
+      if (destinations_.size() == 1) throw;
+      destination.failure = e;
+    }
+  }
+
+  void plan_all() {
+    CopyPlanner planner(*source_->reader, source_->root, options_);
+    for (Destination& destination : destinations_) {
+      attempt(destination, [&] {
+        destination.opened = open_destination(destination.name, *destination_session_, stores_);
+        const Writer::Accepts accepts = destination.opened.writer->accepts();
+        destination.plan = planner.plan(accepts);
+        if (destination.opened.tag) destination.tags.push_back(*destination.opened.tag);
+        for (const std::string& tag : arguments_.values("additional-tag")) {
+          if (tag.empty()) throw Error(Errc::invalid_argument, "an additional tag is empty");
+          if (!accepts.names) {
+            throw Error(Errc::unsupported, "the destination holds one image, without tags");
+          }
+          destination.tags.push_back({tag});
+        }
+        check_digest(destination);
+      });
+      if (destination.failure) continue;
+      for (const std::string& warning : destination.plan.warnings) {
+        progress_->notify({.kind = ProgressEvent::Kind::warning, .note = warning});
+      }
+    }
+  }
+
+  static void check_digest(const Destination& destination) {
+    const std::optional<Digest>& wanted = destination.opened.digest;
+    if (!wanted) return;
+    if (destination.plan.rewrites_documents) {
+      throw Error(Errc::invalid_argument,
+                  cat("the destination names ", wanted->str(),
+                      ", but the copy needs other layers or another format, so another digest"));
+    }
+    if (destination.plan.root.digest != *wanted) {
+      throw Error(Errc::digest_mismatch,
+                  cat("the destination names ", wanted->str(), ", the image is ",
+                      destination.plan.root.digest.str()));
+    }
+  }
+
+  void print_plan(const std::string& from) {
+    std::vector<DestinationForecast> forecasts;
+    for (Destination& destination : destinations_) {
+      attempt(destination, [&] {
+        std::vector<Tag> tags = destination.tags;
+        for (const PlannedTag& tag : destination.plan.tags) tags.push_back(tag.tag);
+        forecasts.push_back(
+            {.name = printable(destination.name),
+             .plan = &destination.plan,
+             .forecast = forecast_copy(destination.plan, *source_->reader,
+                                       *destination.opened.writer, options_, stop_.token()),
+             .tags = std::move(tags)});
+      });
+    }
+    if (arguments_.flag("json")) {
+      print(plan_json(printable(from), forecasts));
+      return;
+    }
+    for (const DestinationForecast& forecast : forecasts) print(plan_text(forecast));
+  }
+
+  void copy_all() {
+    std::vector<CopyTarget> targets;
+    std::vector<Destination*> copied;
+    for (Destination& destination : destinations_) {
+      if (destination.failure) continue;
+      copied.push_back(&destination);
+      targets.push_back({.plan = &destination.plan,
+                         .destination = destination.opened.writer,
+                         .tags = destination.tags});
+    }
+    std::vector<CopyOutcome> outcomes;
+    if (!targets.empty()) {
+      outcomes = run_copies(targets, *source_->reader, options_, *progress_, stop_.token());
+    }
+    for (std::size_t i = 0; i < copied.size(); ++i) {
+      attempt(*copied[i], [&] {
+        if (outcomes[i].failure) throw Error(*outcomes[i].failure);
+        copied[i]->opened.writer->finish();
+        copied[i]->result = outcomes[i].result;
+      });
+    }
+    write_digests();
+    for (const Destination* destination : copied) {
+      if (!destination->result) continue;
+      const std::string text = summary(destination->plan, *destination->result);
+      progress_->notify({.kind = ProgressEvent::Kind::summary,
+                         .note = destinations_.size() == 1
+                                     ? text
+                                     : cat(printable(destination->name), ": ", text)});
+    }
+  }
+
+  /// The digest alone for one destination, as skopeo writes it; else a line for each.
+  void write_digests() const {
+    const auto file = arguments_.value("digestfile");
+    if (!file) return;
+    std::string text;
+    for (const Destination& destination : destinations_) {
+      if (!destination.result) continue;
+      text += destination.result->root.digest.str();
+      if (destinations_.size() > 1) text += cat(" ", destination.name, "\n");
+    }
+    with_context([&] { return cat("write digest file ", quoted(*file)); },
+                 [&] { write_text_file(*file, text); });
+  }
+
+  void report_failures() const {
+    std::string text;
+    std::size_t failed = 0;
+    const Error* first = nullptr;
+    for (const Destination& destination : destinations_) {
+      if (!destination.failure) continue;
+      ++failed;
+      if (first == nullptr) first = &*destination.failure;
+      text += cat(text.empty() ? "" : "; ", "to ", printable(destination.name), ": ",
+                  destination.failure->what());
+    }
+    if (first == nullptr) return;
+    throw Error(first->code(),
+                cat(failed, " of ", destinations_.size(), " destinations failed: ", text));
+  }
+
+  const Arguments& arguments_;
+  CopyOptions options_;
+  StopOnSignal stop_;
+  Stores stores_;
+  std::unique_ptr<ProgressObserver> progress_;
+  std::unique_ptr<Session> source_session_;
+  std::unique_ptr<Session> destination_session_;
+  std::optional<OpenedImage> source_;
+  std::vector<Destination> destinations_;
+};
+
 int run_copy_verb(const Arguments& arguments, const Environment& environment) {
-  const std::string& from = arguments.positional()[0];
-  const std::string& to = arguments.positional()[1];
-  const CopyOptions options = copy_options(arguments);
-  const StopOnSignal stop;
-  const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
-  const auto source_session =
-      make_session(arguments, environment, Side::source, stop.token(), progress.get());
-  const auto destination_session =
-      make_session(arguments, environment, Side::destination, stop.token(), progress.get());
-  Stores stores(environment);
-  with_context([&] { return cat("copy ", printable(from), " to ", printable(to)); },
-               [&] {
-                 OpenedImage source = open_image(from, *source_session, stores);
-                 OpenedDestination destination = open_destination(to, *destination_session, stores);
-                 const CopyPlan plan =
-                     plan_copy(*source.reader, source.root, destination.writer->accepts(), options);
-                 std::vector<Tag> tags;
-                 if (destination.tag) tags.push_back(*destination.tag);
-                 for (const std::string& tag : arguments.values("additional-tag"))
-                   tags.push_back({tag});
-                 if (destination.digest && plan.root.digest != *destination.digest) {
-                   throw Error(Errc::digest_mismatch,
-                               cat("the destination names ", destination.digest->str(),
-                                   ", the image is ", plan.root.digest.str()));
-                 }
-                 const CopyResult result = run_copy(plan, *source.reader, *destination.writer, tags,
-                                                    options, *progress, stop.token());
-                 destination.writer->finish();
-                 if (const auto file = arguments.value("digestfile")) {
-                   with_context([&] { return cat("write digest file ", quoted(*file)); },
-                                [&] { write_text_file(*file, result.root.digest.str()); });
-                 }
-                 progress->notify({.kind = ProgressEvent::Kind::summary, .note = summary(result)});
-               });
+  CopyRun(arguments, environment).run();
   return 0;
 }
 
@@ -151,27 +320,36 @@ int run_copy_verb(const Arguments& arguments, const Environment& environment) {
 
 const VerbSpec kCopyVerb = {
     .name = "copy",
-    .synopsis = "SOURCE DESTINATION",
+    .synopsis = "SOURCE DESTINATION...",
     .summary = "copy an image between registries, layouts, archives and directories",
     .description =
-        "Copies an image from SOURCE to DESTINATION. A name is TRANSPORT:REST: "
+        "Copies an image from SOURCE to each DESTINATION; what several of them need is read once, "
+        "and "
+        "what fails at one does not stop the others. A name is TRANSPORT:REST: "
         "docker://HOST/REPOSITORY[:TAG|@DIGEST], "
         "oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME:TAG], dir:DIR; a name "
         "without a transport is an "
         "image of the local store.\n\n"
         "Of an index the image for this machine's platform is copied, unless --platform names "
-        "another or --all asks for "
-        "everything. Blobs that the destination has are not moved; between repositories of one "
+        "others or --all asks for "
+        "everything. With several platforms the copy is an index that lists these, or with "
+        "--sparse "
+        "the whole index; attestations go with the image that they are about. With --all, or where "
+        "--referrers asks for it, what refers to the images (signatures, SBOMs, other artifacts) "
+        "and cosign's tags go along, unless the digests that they are about change.\n\n"
+        "Blobs that the destination has are not moved; between repositories of one "
         "registry they are mounted. "
         "Layers without compression are compressed with gzip for registries and layouts; other "
         "layers stay as they are unless "
         "--dest-compress-format asks for a codec. Every byte is checked against its digest and "
         "size.\n\n"
-        "After a failure or an interrupt nothing half-written is left.",
+        "Docker's schema 1 manifests are read and become schema 2 or OCI; none are written. After "
+        "a "
+        "failure or an interrupt nothing half-written is left.",
     .options = kGroups,
     .examples = kExamples,
     .min_positional = 2,
-    .max_positional = 2,
+    .max_positional = 1 + kMostDestinations,
     .run = run_copy_verb,
     .group = "Copy",
 };
