@@ -20,8 +20,7 @@ _lade() {
     "index add:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "index remove:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "index annotate:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
-    "copy:--multi-arch") COMPREPLY=($(compgen -W "system all index-only" -- "$cur")); return ;;
-    "copy:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
+    "copy:--format") COMPREPLY=($(compgen -W "oci docker v2s2" -- "$cur")); return ;;
     "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
     "copy:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "inspect:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
@@ -37,7 +36,7 @@ _lade() {
     'index add') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'index remove') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'index annotate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --index --os --arch --variant --os-version --os-features --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
-    'copy') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --multi-arch --platform --format -f --dest-compress-format --dest-compress-level --dest-force-compress-format --preserve-digests --digestfile --additional-tag --jobs -j --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'copy') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --platform --sparse --index-only --multi-arch --referrers --no-referrers --format -f --dest-compress-format --dest-compress-level --dest-force-compress-format --dest-decompress --preserve-digests --digestfile --additional-tag --dry-run --json --jobs -j --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'inspect') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--raw --config --format -f --platform --referrers --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
     'completion') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'help') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
