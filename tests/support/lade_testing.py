@@ -88,7 +88,7 @@ def free_port():
 class Registry:
     """Debian's docker-registry on a free loopback port; a context manager."""
 
-    def __init__(self, directory, htpasswd=None, certificate=None, key=None, delete=True):
+    def __init__(self, directory, htpasswd=None, certificate=None, key=None, delete=True, readonly=False):
         need("docker-registry")
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
@@ -98,6 +98,8 @@ class Registry:
                   "storage": {"filesystem": {"rootdirectory": str(self.directory / "data")},
                               "delete": {"enabled": delete}},
                   "http": {"addr": self.host}}
+        if readonly:
+            config["storage"]["maintenance"] = {"readonly": {"enabled": True}}
         if htpasswd:
             config["auth"] = {"htpasswd": {"realm": "test", "path": str(htpasswd)}}
         if certificate:
@@ -213,6 +215,60 @@ def check_layout(layout):
     for entry in index["manifests"]:
         walk(entry)
     return index
+
+
+def put_layout_blob(layout, media_type, content):
+    """Stores bytes in a layout; the descriptor."""
+    digest = hashlib.sha256(content).hexdigest()
+    blobs = pathlib.Path(layout) / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    (blobs / digest).write_bytes(content)
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+
+def put_layout_entry(layout, name, descriptor):
+    """Adds an entry to a layout's index.json, which is made where missing."""
+    layout = pathlib.Path(layout)
+    (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    index = {"schemaVersion": 2, "manifests": []}
+    with contextlib.suppress(FileNotFoundError):
+        index = json.loads((layout / "index.json").read_text())
+    index["manifests"].append({**descriptor, "annotations": {"org.opencontainers.image.ref.name": name}})
+    (layout / "index.json").write_text(json.dumps(index))
+
+
+def small_image(layout, name, seed, architecture="amd64", base=b"base", **members):
+    """A two-layer image of a few hundred bytes in a layout, made without our code; its descriptor. `name` None: not listed."""
+    import gzip
+    import io
+    import tarfile
+    layers, diff_ids = [], []
+    for label, content in (("base", base), ("top", seed.encode())):
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w") as out:
+            info = tarfile.TarInfo(label)
+            info.size = len(content)
+            out.addfile(info, io.BytesIO(content))
+        diff_ids.append("sha256:" + hashlib.sha256(tar.getvalue()).hexdigest())
+        layers.append(put_layout_blob(layout, "application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(tar.getvalue(), mtime=0)))
+    config = {"architecture": architecture, "os": "linux", "config": {"Labels": {"seed": seed}},
+              "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": put_layout_blob(layout, "application/vnd.oci.image.config.v1+json", json.dumps(config).encode()),
+                "layers": layers, **members}
+    descriptor = put_layout_blob(layout, manifest["mediaType"], json.dumps(manifest).encode())
+    if name is not None:
+        put_layout_entry(layout, name, descriptor)
+    return descriptor
+
+
+def small_index(layout, name, seed, architectures=("amd64", "arm64")):
+    """An index of small images in a layout; its descriptor."""
+    entries = [{**small_image(layout, None, f"{seed}-{a}", a), "platform": {"architecture": a, "os": "linux"}} for a in architectures]
+    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
+    descriptor = put_layout_blob(layout, index["mediaType"], json.dumps(index).encode())
+    put_layout_entry(layout, name, descriptor)
+    return descriptor
 
 
 def apt_sources():

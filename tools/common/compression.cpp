@@ -3,13 +3,8 @@
 #include <algorithm>
 #include <thread>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
-#include "libimage/io/atomic_file.h"
-#include "libimage/io/path.h"
 
 namespace lade::tools {
 
@@ -36,43 +31,6 @@ Compression read_compression(const Arguments& arguments, std::string_view format
   }
   compression.options.level = static_cast<int>(*number);
   return compression;
-}
-
-namespace {
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-}  // namespace
-
-void check_writable(const std::string& path) {
-  struct stat found {};
-  const bool exists = ::stat(path.c_str(), &found) == 0;
-  if (exists && S_ISDIR(found.st_mode)) throw_errno(cat("write ", quoted(path)), EISDIR);
-  const bool in_place = exists && !S_ISREG(found.st_mode);
-  const std::string asked = in_place ? path : directory_of(path);
-  if (::access(asked.c_str(), in_place ? W_OK : W_OK | X_OK) != 0) {
-    throw_errno(cat("open ", quoted(asked)));
-  }
-}
-
-void write_text_file(const std::string& path, std::string_view text) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode)) {
-    // A pipe or /dev/stdout is written to: a new file in its place would take it away from all.
-    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
-    if (!fd) throw_errno(cat("open ", quoted(path)));
-    FdSink(fd.get(), path).write(bytes_of(text));
-    return;
-  }
-  const std::size_t slash = path.rfind('/');
-  const DirFd dir = open_dir(directory_of(path));
-  AtomicFile file(dir, slash == std::string::npos ? path : path.substr(slash + 1));
-  file.write(bytes_of(text));
-  file.commit();
 }
 
 }  // namespace lade::tools

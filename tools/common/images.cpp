@@ -54,7 +54,8 @@ std::optional<oci::Descriptor> find_by_id(LayoutStore& images, std::string_view 
   return found;
 }
 
-/// True if `name` begins with a transport's name and a colon, or is a URL and so meant to.
+}  // namespace
+
 bool has_transport(const std::string& name) {
   const std::vector<std::string> known = transport_names();
   return name.find("://") != std::string::npos ||
@@ -62,8 +63,6 @@ bool has_transport(const std::string& name) {
            return name.starts_with(cat(transport, ":"));
          });
 }
-
-}  // namespace
 
 LocalStore& Stores::local() {
   if (!local_) {

@@ -43,6 +43,10 @@ struct OpenedImage {
 /// Error{not_found}.
 OpenedImage open_image(const std::string& name, Session& session, Stores& stores);
 
+/// True if `name` begins with a transport's name and a colon, or is a URL and so meant to; else it
+/// names an image of the local store.
+bool has_transport(const std::string& name);
+
 /// A place to write to.
 struct OpenedDestination {
   std::string name;

@@ -4,5 +4,13 @@
 namespace lade::tools {
 
 extern const VerbSpec kCopyVerb;
+extern const VerbSpec kTagVerb;
+extern const VerbSpec kDeleteVerb;
+extern const VerbSpec kManifestPutVerb;
+extern const VerbSpec kTagsVerb;
+extern const VerbSpec kReposVerb;
+extern const VerbSpec kDigestVerb;
+extern const VerbSpec kManifestGetVerb;
+extern const VerbSpec kBlobGetVerb;
 
 }  // namespace lade::tools
