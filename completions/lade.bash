@@ -24,10 +24,16 @@ _lade() {
     "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
     "copy:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "inspect:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "tags:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "tags:--sort") COMPREPLY=($(compgen -W "name semver" -- "$cur")); return ;;
+    "repos:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune index copy inspect completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune index copy tag delete manifest inspect tags repos digest manifest blob completion help --store --version --help" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
+    manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
+    manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
+    blob) COMPREPLY=($(compgen -W "get" -- "$cur")) ;;
     'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --output -o --target --build-arg --label --platform --no-cache --network --format --compression-format --compression-level --ignorefile --iidfile --digestfile --jobs -j --authfile --cert-dir --creds --tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'images') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --quiet -q --help" -- "$cur")); fi ;;
     'rmi') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
@@ -37,7 +43,15 @@ _lade() {
     'index remove') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'index annotate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --index --os --arch --variant --os-version --os-features --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'copy') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --platform --sparse --index-only --multi-arch --referrers --no-referrers --format -f --dest-compress-format --dest-compress-level --dest-force-compress-format --dest-decompress --preserve-digests --digestfile --additional-tag --dry-run --json --jobs -j --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'tag') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'delete') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--by-digest --force --force-tag-delete --referrers --ignore-missing --dry-run --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'manifest put') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--media-type --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
     'inspect') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--raw --config --format -f --platform --referrers --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'tags') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --semver --omit-digest-tags --sort --reverse --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'repos') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --full-ref --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'digest') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --full-ref --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'manifest get') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --output -o --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
+    'blob get') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--output -o --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
     'completion') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'help') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
   esac

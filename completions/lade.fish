@@ -21,7 +21,20 @@ complete -c lade -f -n "__lade_verb index" -a add
 complete -c lade -f -n "__lade_verb index" -a remove
 complete -c lade -f -n "__lade_verb index" -a annotate
 complete -c lade -f -n "__lade_verb ''" -a copy
+complete -c lade -f -n "__lade_verb ''" -a tag
+complete -c lade -f -n "__lade_verb ''" -a delete
+complete -c lade -f -n "__lade_verb ''" -a manifest
+complete -c lade -f -n "__lade_verb manifest" -a put
+complete -c lade -f -n "__lade_verb manifest" -a get
 complete -c lade -f -n "__lade_verb ''" -a inspect
+complete -c lade -f -n "__lade_verb ''" -a tags
+complete -c lade -f -n "__lade_verb ''" -a repos
+complete -c lade -f -n "__lade_verb ''" -a digest
+complete -c lade -f -n "__lade_verb ''" -a manifest
+complete -c lade -f -n "__lade_verb manifest" -a put
+complete -c lade -f -n "__lade_verb manifest" -a get
+complete -c lade -f -n "__lade_verb ''" -a blob
+complete -c lade -f -n "__lade_verb blob" -a get
 complete -c lade -f -n "__lade_verb ''" -a completion
 complete -c lade -f -n "__lade_verb ''" -a help
 complete -c lade -n "__lade_verb 'build'" -l help -s h -d 'print this help'
@@ -129,6 +142,28 @@ complete -c lade -n "__lade_verb 'copy'" -l src-tls-verify -d 'require https and
 complete -c lade -n "__lade_verb 'copy'" -l dest-tls-verify -d 'require https and verify certificates for the destination'
 complete -c lade -n "__lade_verb 'copy'" -l progress -x -a "auto plain tty json none" -d 'how progress is shown on standard error'
 complete -c lade -n "__lade_verb 'copy'" -l quiet -s q -d 'no progress at all, like --progress none'
+complete -c lade -n "__lade_verb 'tag'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'tag'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'tag'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'tag'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'tag'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'delete'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'delete'" -l by-digest -d 'delete the image that a tag points to, with all its tags, instead of the tag alone'
+complete -c lade -n "__lade_verb 'delete'" -l force -d 'with --by-digest: even if other tags point to the image'
+complete -c lade -n "__lade_verb 'delete'" -l force-tag-delete -d 'where the registry cannot delete a tag alone: push a stand-in over the tag, then delete that by its digest'
+complete -c lade -n "__lade_verb 'delete'" -l referrers -d 'also delete what refers to the image: signatures, SBOMs, artifacts'
+complete -c lade -n "__lade_verb 'delete'" -l ignore-missing -d 'names that do not exist are no failures'
+complete -c lade -n "__lade_verb 'delete'" -l dry-run -d 'print what would be deleted'
+complete -c lade -n "__lade_verb 'delete'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'delete'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'delete'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'delete'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'manifest put'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'manifest put'" -l media-type -r -d 'what the document is, if it does not say so itself'
+complete -c lade -n "__lade_verb 'manifest put'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'manifest put'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'manifest put'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'manifest put'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
 complete -c lade -n "__lade_verb 'inspect'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'inspect'" -l raw -d 'print the exact bytes of the manifest or index (of the config, with --config)'
 complete -c lade -n "__lade_verb 'inspect'" -l config -d 'print the config of the image'
@@ -139,5 +174,48 @@ complete -c lade -n "__lade_verb 'inspect'" -l authfile -r -d 'registry credenti
 complete -c lade -n "__lade_verb 'inspect'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
 complete -c lade -n "__lade_verb 'inspect'" -l creds -r -d 'credentials for the registry'
 complete -c lade -n "__lade_verb 'inspect'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'tags'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'tags'" -l filter -r -d 'only names that match the whole expression, or one of several'
+complete -c lade -n "__lade_verb 'tags'" -l exclude -r -d 'no names that match the whole expression'
+complete -c lade -n "__lade_verb 'tags'" -l limit -r -d 'the first N names at most'
+complete -c lade -n "__lade_verb 'tags'" -l format -x -a "text json" -d 'how to print the list'
+complete -c lade -n "__lade_verb 'tags'" -l semver -r -d 'only versions in the range, or in one of several: '\''^1.2'\'', '\''>=2 <3'\'', '\''1.x || 3'\'''
+complete -c lade -n "__lade_verb 'tags'" -l omit-digest-tags -d 'leave out tags that stand for digests (sha256-...: referrers, signatures)'
+complete -c lade -n "__lade_verb 'tags'" -l sort -x -a "name semver" -d 'by name or by version; else as the registry lists them'
+complete -c lade -n "__lade_verb 'tags'" -l reverse -d 'last first'
+complete -c lade -n "__lade_verb 'tags'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'tags'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'tags'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'tags'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'repos'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'repos'" -l filter -r -d 'only names that match the whole expression, or one of several'
+complete -c lade -n "__lade_verb 'repos'" -l exclude -r -d 'no names that match the whole expression'
+complete -c lade -n "__lade_verb 'repos'" -l limit -r -d 'the first N names at most'
+complete -c lade -n "__lade_verb 'repos'" -l format -x -a "text json" -d 'how to print the list'
+complete -c lade -n "__lade_verb 'repos'" -l full-ref -d 'print HOST/REPOSITORY; filters still see the repository alone'
+complete -c lade -n "__lade_verb 'repos'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'repos'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'repos'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'repos'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'digest'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'digest'" -l platform -r -d 'of an index, the digest of the image for this platform'
+complete -c lade -n "__lade_verb 'digest'" -l full-ref -d 'print the whole name with the digest instead of its tag'
+complete -c lade -n "__lade_verb 'digest'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'digest'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'digest'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'digest'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'manifest get'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'manifest get'" -l platform -r -d 'of an index, the manifest of the image for this platform'
+complete -c lade -n "__lade_verb 'manifest get'" -l output -s o -r -d 'write to this file instead of standard output'
+complete -c lade -n "__lade_verb 'manifest get'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'manifest get'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'manifest get'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'manifest get'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
+complete -c lade -n "__lade_verb 'blob get'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'blob get'" -l output -s o -r -d 'write to this file, which appears whole or not at all, instead of standard output'
+complete -c lade -n "__lade_verb 'blob get'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'blob get'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
+complete -c lade -n "__lade_verb 'blob get'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'blob get'" -l tls-verify -d 'require https and verify certificates; false also allows plain http'
 complete -c lade -n "__lade_verb 'completion'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'help'" -l help -s h -d 'print this help'

@@ -6,8 +6,7 @@ import unittest
 
 from lade_testing import Case, LADE, SOURCE, main, need, run
 
-VERBS = ["build", "images", "rmi", "prune", "index create", "index add", "index remove", "index annotate", "copy", "inspect",
-         "completion", "help"]
+VERBS = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", run(LADE, "--help").out, re.M)  # the table's: verbs.cpp
 
 
 def options_of(verb):
