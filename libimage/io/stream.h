@@ -63,6 +63,8 @@ class StringSink final : public Sink {
  public:
   void write(ByteView data) override { text_ += chars_of(data); }
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
+  /// The text, which is then empty.
+  std::string take() noexcept { return std::exchange(text_, {}); }
 
  private:
   std::string text_;

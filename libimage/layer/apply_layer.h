@@ -61,6 +61,23 @@ struct TarEntry {
   std::string link_to = {};  ///< hard links: as spelled
 };
 
+/// What the archive says of an entry beyond what a layer records, as it spells it: for formats that
+/// describe the archive itself.
+struct TarHeaderFacts {
+  char type_flag = '0';
+  std::uint64_t mode = 0;  ///< the whole field
+  std::uint64_t size = 0;  ///< the field or PAX, also where no content follows
+  std::string link = {};
+  std::string user = {};
+  std::string group = {};
+  std::uint64_t device_major = 0;  ///< also of what is no device
+  std::uint64_t device_minor = 0;
+  std::optional<Timestamp> atime = {};
+  std::optional<Timestamp> ctime = {};
+  bool sparse = false;
+  bool global = false;  ///< a global PAX header came before it
+};
+
 /// Reads a tar stream strictly (PAX, GNU long names and sparse files, base-256 numbers; checksums
 /// verified, malformed records refused): the one reader for layers, ADD and inspection.
 class TarReader {
@@ -77,6 +94,11 @@ class TarReader {
   std::size_t read(std::span<std::byte> out);
   /// Skips a hole of a sparse file, if the next byte lies in one, and returns its length.
   std::uint64_t skip_hole();
+  /// More of the current entry.
+  [[nodiscard]] TarHeaderFacts facts() const;
+  /// Bytes of the stream that belong to what was returned so far: after next() the offset of the
+  /// entry's content.
+  [[nodiscard]] std::uint64_t position() const;
   /// The archive is over: reads the rest of the stream, so that the stages before see its end.
   void drain_rest();
 

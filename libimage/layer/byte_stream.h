@@ -51,6 +51,9 @@ class ByteStream {
     return skipped;
   }
 
+  /// Bytes that the calls have taken from the stream so far.
+  [[nodiscard]] std::uint64_t position() const noexcept { return taken_ - (end_ - at_); }
+
   void drain_rest() {
     at_ = end_;
     while (!ended_) read_source(buffer_);
@@ -60,6 +63,7 @@ class ByteStream {
   std::size_t read_source(std::span<std::byte> out) {
     const std::size_t got = source_.read(out);
     if (got == 0) ended_ = true;
+    taken_ += got;
     return got;
   }
   void fill() {
@@ -71,6 +75,7 @@ class ByteStream {
   std::vector<std::byte> buffer_;
   std::size_t at_ = 0;
   std::size_t end_ = 0;
+  std::uint64_t taken_ = 0;  // from source_
   bool ended_ = false;
 };
 

@@ -102,6 +102,14 @@ void read_record(const PaxRecord& record, PaxValues& values) {
     set_or_reset(values.gid, record, number_of);
   } else if (key == "mtime") {
     set_or_reset(values.mtime, record, time_of);
+  } else if (key == "atime") {
+    set_or_reset(values.atime, record, time_of);
+  } else if (key == "ctime") {
+    set_or_reset(values.ctime, record, time_of);
+  } else if (key == "uname") {
+    set_or_reset(values.user, record, text_of);
+  } else if (key == "gname") {
+    set_or_reset(values.group, record, text_of);
   } else if (key == "SCHILY.devmajor") {
     set_or_reset(values.device_major, record, number_of);
   } else if (key == "SCHILY.devminor") {

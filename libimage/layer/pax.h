@@ -42,6 +42,10 @@ struct PaxValues {
   std::optional<std::uint64_t> uid = {};
   std::optional<std::uint64_t> gid = {};
   std::optional<Timestamp> mtime = {};
+  std::optional<Timestamp> atime = {};
+  std::optional<Timestamp> ctime = {};
+  std::optional<std::string> user = {};
+  std::optional<std::string> group = {};
   std::optional<std::uint64_t> device_major = {};
   std::optional<std::uint64_t> device_minor = {};
   std::map<std::string, std::string> xattrs = {};

@@ -29,11 +29,17 @@ inline constexpr Field kChecksum{148, 8};
 inline constexpr std::size_t kTypeOffset = 156;
 inline constexpr Field kLinkName{157, 100};
 inline constexpr Field kMagic{257, 8};
+inline constexpr Field kUser{265, 32};
+inline constexpr Field kGroup{297, 32};
 inline constexpr Field kDeviceMajor{329, 8};
 inline constexpr Field kDeviceMinor{337, 8};
 inline constexpr Field kPrefix{345, 155};
-inline constexpr Field kStarPrefix{345, 131};   ///< followed by atime and ctime
-inline constexpr Field kStarTrailer{508, 4};    ///< "tar\0"
+inline constexpr Field kStarPrefix{345, 131};  ///< followed by atime and ctime
+inline constexpr Field kStarTrailer{508, 4};   ///< "tar\0"
+inline constexpr Field kGnuAtime{345, 12};
+inline constexpr Field kGnuCtime{357, 12};
+inline constexpr Field kStarAtime{476, 12};
+inline constexpr Field kStarCtime{488, 12};
 inline constexpr std::size_t kGnuSparse = 386;  ///< four pairs of 12-byte numbers
 inline constexpr std::size_t kGnuIsExtended = 482;
 inline constexpr Field kGnuRealSize{483, 12};

@@ -125,6 +125,10 @@ struct TarReader::State {
   std::uint64_t bytes = 0;    // logical sizes so far
   bool over = false;
 
+  Block header = {};  // of the current entry, as are:
+  PaxValues pax = {};
+  bool any_global = false;  // and not of the current entry alone
+  std::string link;
   std::string path;               // of the current entry, for messages
   std::uint64_t stored_left = 0;  // bytes of its content still in the stream
   std::uint64_t padding = 0;      // after them
@@ -137,13 +141,15 @@ struct TarReader::State {
   std::optional<TarEntry> next();
   bool next_header(Block& block);
   void leave_entry();
-  void read_extension(char flag, const Block& header, Prelude& prelude);
+  void read_extension(char flag, const Block& block, Prelude& prelude);
   std::string read_body(std::uint64_t size);
   void read_block(Block& block);
-  TarEntry entry_of(const Block& header, const Prelude& prelude);
-  void read_attributes(const Block& header, const PaxValues& pax, TarEntry& entry) const;
-  void start_content(const Block& header, const PaxValues& pax, TarEntry& entry);
-  void start_sparse(const Block& header, const PaxValues& pax);
+  TarEntry entry_of(const Block& block, Prelude prelude);
+  void read_attributes(TarEntry& entry) const;
+  [[nodiscard]] std::uint64_t stated_size() const;
+  void start_content(TarEntry& entry);
+  void start_sparse();
+  [[nodiscard]] TarHeaderFacts facts() const;
   std::size_t read_stored(std::span<std::byte> out);
   std::size_t read_sparse(std::span<std::byte> out);
   std::uint64_t hole();
@@ -199,15 +205,16 @@ std::string TarReader::State::read_body(std::uint64_t size) {
   return body;
 }
 
-void TarReader::State::read_extension(char flag, const Block& header, Prelude& prelude) {
+void TarReader::State::read_extension(char flag, const Block& block, Prelude& prelude) {
   // The size field of the extension itself counts, never a PAX size meant for the entry behind it.
-  std::string body = read_body(tar::number_in(header, tar::kSize, "size"));
+  std::string body = read_body(tar::number_in(block, tar::kSize, "size"));
   const auto set_once = [&](auto& target, auto value) {
     if (target) throw_invalid(cat("tar stream: two '", flag, "' headers for one entry"));
     target = std::move(value);
   };
   if (flag == 'g') {
     read_pax(body, tar::PaxScope::global, limits, global);
+    any_global = true;
   } else if (flag == 'x') {
     PaxValues values;
     read_pax(body, tar::PaxScope::entry, limits, values);
@@ -228,7 +235,9 @@ std::optional<TarEntry> TarReader::State::next() {
     const char flag = block[tar::kTypeOffset];
     const bool counts = flag != 'x' && flag != 'L' && flag != 'K';
     if (counts && ++entries > limits.max_entries) throw_limit("entries", limits.max_entries);
-    if (flag != 'x' && flag != 'g' && flag != 'L' && flag != 'K') return entry_of(block, prelude);
+    if (flag != 'x' && flag != 'g' && flag != 'L' && flag != 'K') {
+      return entry_of(block, std::move(prelude));
+    }
     read_extension(flag, block, prelude);
   }
   if (!prelude.empty()) throw_invalid("tar stream ends after an extended header");
@@ -236,9 +245,9 @@ std::optional<TarEntry> TarReader::State::next() {
   return std::nullopt;
 }
 
-TarEntry TarReader::State::entry_of(const Block& header, const Prelude& prelude) {
-  static const PaxValues none;
-  const PaxValues& pax = prelude.pax ? *prelude.pax : none;
+TarEntry TarReader::State::entry_of(const Block& block, Prelude prelude) {
+  header = block;
+  pax = prelude.pax ? std::move(*prelude.pax) : PaxValues{};
   TarEntry entry;
   entry.path = chosen_text(pax.path, prelude.long_name, plain_path(header));
   if (pax.sparse_name) entry.path = *pax.sparse_name;
@@ -250,10 +259,10 @@ TarEntry TarReader::State::entry_of(const Block& header, const Prelude& prelude)
   if (pax.sparse_name && (type.type != FileType::regular || type.kind != LayerEntry::Kind::file)) {
     throw_invalid(cat(quoted(path), ": a sparse file that is not a file"));
   }
-  read_attributes(header, pax, entry);
+  read_attributes(entry);
 
-  const std::string link = chosen_text(pax.link_path, prelude.long_link,
-                                       std::string(tar::text_in(header, tar::kLinkName)));
+  link = chosen_text(pax.link_path, prelude.long_link,
+                     std::string(tar::text_in(header, tar::kLinkName)));
   if (type.kind == LayerEntry::Kind::hardlink) {
     check_path(link, limits, "link target");
     entry.link_to = link;
@@ -261,12 +270,11 @@ TarEntry TarReader::State::entry_of(const Block& header, const Prelude& prelude)
     if (link.empty()) throw_invalid(cat(quoted(path), ": a symbolic link without target"));
     entry.attributes.link_target = link;
   }
-  start_content(header, pax, entry);
+  start_content(entry);
   return entry;
 }
 
-void TarReader::State::read_attributes(const Block& header, const PaxValues& pax,
-                                       TarEntry& entry) const {
+void TarReader::State::read_attributes(TarEntry& entry) const {
   const auto pick = [](const auto& own, const auto& fallback) { return own ? own : fallback; };
   Attributes& to = entry.attributes;
   to.mode = static_cast<std::uint32_t>(tar::number_in(header, tar::kMode, "mode") & 07777U);
@@ -291,12 +299,42 @@ void TarReader::State::read_attributes(const Block& header, const PaxValues& pax
   to.device_minor = number(pax.device_minor, tar::kDeviceMinor);
 }
 
-void TarReader::State::start_content(const Block& header, const PaxValues& pax, TarEntry& entry) {
+std::uint64_t TarReader::State::stated_size() const {
+  return pax.size ? *pax.size : tar::number_in(header, tar::kSize, "size");
+}
+
+TarHeaderFacts TarReader::State::facts() const {
+  TarHeaderFacts facts;
+  facts.type_flag = header[tar::kTypeOffset];
+  facts.mode = tar::number_in(header, tar::kMode, "mode");
+  facts.size = stated_size();
+  facts.link = link;
+  facts.atime = pax.atime;
+  facts.ctime = pax.ctime;
+  facts.sparse = sparse;
+  facts.global = any_global;
+  const tar::Format format = tar::format_of(header);
+  if (format == tar::Format::v7) return facts;
+  facts.user = pax.user ? *pax.user : std::string(tar::text_in(header, tar::kUser));
+  facts.group = pax.group ? *pax.group : std::string(tar::text_in(header, tar::kGroup));
+  facts.device_major = tar::number_in(header, tar::kDeviceMajor, "device number");
+  facts.device_minor = tar::number_in(header, tar::kDeviceMinor, "device number");
+  const auto time_in = [&](std::optional<Timestamp>& time, tar::Field gnu, tar::Field star) {
+    const tar::Field field = format == tar::Format::gnu ? gnu : star;
+    if (time || format == tar::Format::ustar || header[field.offset] == '\0') return;
+    time = Timestamp{tar::signed_number_in(header, field, "time")};
+  };
+  time_in(facts.atime, tar::kGnuAtime, tar::kStarAtime);
+  time_in(facts.ctime, tar::kGnuCtime, tar::kStarCtime);
+  return facts;
+}
+
+void TarReader::State::start_content(TarEntry& entry) {
   sparse = false;
   map.clear();
   segment = 0;
   position = 0;
-  const std::uint64_t size = pax.size ? *pax.size : tar::number_in(header, tar::kSize, "size");
+  const std::uint64_t size = stated_size();
   if (entry.kind == LayerEntry::Kind::hardlink || entry.attributes.type == FileType::symlink) {
     return;  // old tars put the target's size here; no content follows
   }
@@ -309,7 +347,7 @@ void TarReader::State::start_content(const Block& header, const PaxValues& pax, 
   const bool old_gnu = header[tar::kTypeOffset] == 'S';
   sparse = old_gnu || pax.sparse_major || pax.sparse_map || pax.sparse_size;
   if (sparse) {
-    with_context([&] { return quoted(path); }, [&] { start_sparse(header, pax); });
+    with_context([&] { return quoted(path); }, [&] { start_sparse(); });
   } else {
     logical_size = size;
   }
@@ -320,7 +358,7 @@ void TarReader::State::start_content(const Block& header, const PaxValues& pax, 
   bytes += logical_size;
 }
 
-void TarReader::State::start_sparse(const Block& header, const PaxValues& pax) {
+void TarReader::State::start_sparse() {
   if (header[tar::kTypeOffset] == 'S') {
     if (tar::format_of(header) != tar::Format::gnu) {
       throw Error(Errc::unsupported, "sparse file of a dialect other than GNU's");
@@ -400,6 +438,9 @@ std::uint64_t TarReader::skip_hole() {
   state_->position += zeros;
   return zeros;
 }
+
+TarHeaderFacts TarReader::facts() const { return state_->facts(); }
+std::uint64_t TarReader::position() const { return state_->stream.position(); }
 
 void TarReader::drain_rest() { state_->stream.drain_rest(); }
 

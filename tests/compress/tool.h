@@ -10,6 +10,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/io/stream.h"
 
 namespace lade::testing {
 
