@@ -56,8 +56,7 @@ std::optional<MovedBlob> without_reading(const BlobBranch& branch, Reader& sourc
     return MovedBlob{.descriptor = blob, .how = MovedBlob::How::existed};
   }
   if (blob.data) return std::nullopt;  // made by the plan: the source has it nowhere
-  if (const std::optional<Origin> origin = source.origin();
-      origin && destination.try_mount(blob, *origin)) {
+  if (destination.try_mount(blob, source.origin().value_or(Origin{}))) {
     return MovedBlob{.descriptor = blob, .how = MovedBlob::How::mounted};
   }
   if (const auto file = source.file_of(blob); file && destination.try_copy_file(blob, *file)) {

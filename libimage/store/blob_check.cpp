@@ -1,5 +1,6 @@
 #include "libimage/store/blob_check.h"
 
+#include <cassert>
 #include <utility>
 
 #include "libimage/base/error.h"
@@ -34,6 +35,11 @@ void BlobCheck::add(ByteView data) {
     throw_wrong_size(*hint_.expected, "more content");
   }
   if (hasher_) hasher_->update(data);
+}
+
+void BlobCheck::skip(std::uint64_t bytes) {
+  assert(!hasher_);
+  bytes_ += bytes;
 }
 
 oci::Descriptor BlobCheck::result(oci::MediaType media_type) const {

@@ -17,10 +17,15 @@ class BlobCheck {
   /// Throws Error{size_mismatch} at the first byte beyond the expected size.
   void add(ByteView data);
 
+  /// Counts bytes that somebody else has and will verify with the rest; only before the first
+  /// add(), and where the source verifies what is added.
+  void skip(std::uint64_t bytes);
+
   /// The descriptor of what was added; throws Error{size_mismatch or digest_mismatch} unless it is
   /// what was expected.
   [[nodiscard]] oci::Descriptor result(oci::MediaType media_type) const;
 
+  [[nodiscard]] bool verified_by_source() const noexcept { return hint_.verified_by_source; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] const std::optional<oci::Descriptor>& expected() const noexcept {
     return hint_.expected;

@@ -141,8 +141,9 @@ class Writer {
     return false;
   }
 
-  /// Takes the blob from another repository of the same registry without moving it; false: write it
-  /// instead.
+  /// Takes the blob from another repository of the same registry without moving it: from `from`, or
+  /// (an Origin without registry says that the source is none) from where it was seen before.
+  /// False: write it instead.
   virtual bool try_mount(const oci::Descriptor& blob, const Origin& from) {
     (void)blob;
     (void)from;

@@ -57,7 +57,10 @@ std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
   return with_context(what, [&]() -> std::unique_ptr<Source> {
     if (is_document(blob.media_type)) return open_document(blob);
     try {
-      return std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob);
+      auto source =
+          std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob);
+      repository_.registry().memory().saw(blob.digest, repository_.name());
+      return source;
     } catch (const Error& e) {
       // A type that nobody knows may be that of a document, listed by an index.
       if (e.code() != Errc::not_found || !is_unknown(blob.media_type)) throw;

@@ -77,9 +77,11 @@ Registry::Registry(std::string name, std::shared_ptr<HttpClient> http, SessionOp
       host_(host_of(name_)),
       http_(std::move(http)),
       options_(std::move(options)),
-      auth_(http_, [this](const std::string& repository) {
-        return options_.credentials ? options_.credentials(name_, repository) : std::nullopt;
-      }) {}
+      auth_(http_,
+            [this](const std::string& repository) {
+              return options_.credentials ? options_.credentials(name_, repository) : std::nullopt;
+            }),
+      memory_(options_.cache_dir, name_) {}
 
 std::shared_ptr<Registry> Registry::of(const std::string& name, Session& session) {
   const auto http = session.shared<HttpClient>(kHttpClientKey, [&] {
@@ -204,15 +206,16 @@ void Registry::warn(const std::string& text) {
                              .note = cat("registry ", name_, ": ", text)});
 }
 
-void Registry::forget(const Url& url, const Scopes& scopes) noexcept {
+std::optional<Response> Registry::last_word(const std::string& method, const Url& url,
+                                            const Scopes& scopes) noexcept {
   try {
-    Request request = prepared({.method = "DELETE", .url = url}, authorization(url, scopes));
+    Request request = prepared({.method = method, .url = url}, authorization(url, scopes));
     request.attempts = 1;
     request.timeout = std::chrono::seconds(3);  // a courtesy: the registry sweeps by itself
     request.stop = std::stop_token();
-    (void)http_->send(std::move(request));
+    return http_->send(std::move(request));
   } catch (const std::exception&) {  // nobody is left to be told
-    return;
+    return std::nullopt;
   }
 }
 

@@ -10,6 +10,7 @@
 #include "libimage/http/http_client.h"
 #include "libimage/store/store.h"
 #include "libimage/transports/docker_auth.h"
+#include "libimage/transports/docker_memory.h"
 
 namespace lade::docker {
 
@@ -63,8 +64,15 @@ class Registry {
   /// Passes the registry's warnings on, each once (distribution-spec v1.1.1, "Warnings").
   void pass_on_warnings(const Response& response);
   void warn(const std::string& text);
-  /// DELETE without waiting long, without failing, and even when the session is stopped.
-  void forget(const Url& url, const Scopes& scopes) noexcept;
+  /// One request without waiting long, and even when the session is stopped; nullopt if it fails.
+  std::optional<Response> last_word(const std::string& method, const Url& url,
+                                    const Scopes& scopes) noexcept;
+  /// DELETE as last_word().
+  void forget(const Url& url, const Scopes& scopes) noexcept {
+    (void)last_word("DELETE", url, scopes);
+  }
+  /// What is known of this registry from earlier commands.
+  Memory& memory() noexcept { return memory_; }
 
  private:
   Url find_base();
@@ -76,6 +84,7 @@ class Registry {
   std::shared_ptr<HttpClient> http_;
   SessionOptions options_;
   Authenticator auth_;
+  Memory memory_;
   std::mutex base_mutex_;
   std::optional<Url> base_;  // guarded by base_mutex_
   std::mutex warnings_mutex_;

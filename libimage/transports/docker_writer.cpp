@@ -12,6 +12,8 @@
 namespace lade::docker {
 namespace {
 
+// More round trips would cost more than most blobs do.
+constexpr std::size_t kMountAttempts = 2;
 constexpr std::size_t kRememberedBytes = std::size_t{16} << 20;
 
 /// The entry of a referrers list for a document (distribution-spec v1.1.1, "Pushing Manifests with
@@ -56,57 +58,6 @@ Error refused_deletion(Response& response, Deletion deletion) {
 
 }  // namespace
 
-UploadSessions::~UploadSessions() {
-  for (const Url& session : spare_) cancel(session);
-}
-
-Url UploadSessions::take() {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!spare_.empty()) {
-      Url session = std::move(spare_.back());
-      spare_.pop_back();
-      return session;
-    }
-  }
-  Registry& registry = repository_.registry();
-  const Response response = registry.expect_success(
-      {.method = "POST", .url = registry.url(repository_.name(), "/blobs/uploads/")}, scopes());
-  return location(response);
-}
-
-void UploadSessions::keep(Url session) {
-  const std::scoped_lock lock(mutex_);
-  spare_.push_back(std::move(session));
-}
-
-void UploadSessions::cancel(const Url& session) noexcept {
-  repository_.registry().forget(session, scopes());
-}
-
-Url UploadSessions::location(const Response& response) const {
-  const auto location = response.headers.first("location");
-  if (!location) throw Error(Errc::invalid_content, "the registry names no upload location");
-  return repository_.registry().side_url(response.url, *location);
-}
-
-bool UploadSessions::has_blob(const oci::Descriptor& blob) const {
-  Registry& registry = repository_.registry();
-  Response response =
-      registry.send({.method = "HEAD", .url = repository_.blob_url(blob.digest)}, scopes());
-  if (response.status == 200) {
-    const auto length = response.headers.first("content-length");
-    const auto size = length ? parse_decimal(*length) : std::nullopt;
-    return !size || *size == blob.size;
-  }
-  // A store that answers HEAD only with its own error says no less than 404: then it is written.
-  const bool elsewhere = response.url.origin() != registry.base().origin();
-  if (response.status == 404 || response.status == 405 || response.status == 501 || elsewhere) {
-    return false;
-  }
-  throw error_of(response);
-}
-
 RepositoryWriter::RepositoryWriter(Repository repository, TagOrDigest own_reference)
     : sessions_(std::make_shared<UploadSessions>(std::move(repository))),
       own_reference_(std::move(own_reference)) {}
@@ -120,7 +71,10 @@ bool RepositoryWriter::contains(const oci::Descriptor& blob) {
     return cat("look for ", blob.digest.str(), " in ", repository().describe());
   };
   if (!is_document(blob.media_type)) {
-    if (with_context(what, [&] { return sessions_->has_blob(blob); })) return true;
+    if (with_context(what, [&] { return sessions_->has_blob(blob); })) {
+      repository().registry().memory().saw(blob.digest, repository().name());
+      return true;
+    }
     if (!is_unknown(blob.media_type)) return false;
   }
   const auto found = repository().resolve(blob.digest, sessions_->scopes());  // says what it does
@@ -258,19 +212,54 @@ bool RepositoryWriter::may_mount(const Origin& from) const {
 
 bool RepositoryWriter::try_mount(const oci::Descriptor& blob, const Origin& from) {
   Registry& registry = repository().registry();
-  if (!may_mount(from)) return false;
-  const Url url = registry.url(repository().name(), "/blobs/uploads/")
-                      .with_parameter("mount", blob.digest.str())
-                      .with_parameter("from", from.repository);
-  const Scopes scopes = {push_scope(repository().name()), pull_scope(from.repository)};
+  Memory& memory = registry.memory();
+  std::vector<std::string> places =
+      memory.repositories_with(blob.digest, repository().name(), kMountAttempts);
+  if (may_mount(from)) {
+    std::erase(places, from.repository);
+    places.insert(places.begin(), from.repository);
+  }
+  for (const std::string& place : places) {
+    switch (mount(blob.digest, place)) {
+      case Mounted::yes:
+        memory.saw(blob.digest, repository().name());
+        return true;
+      case Mounted::never:
+        return false;
+      case Mounted::not_from_there:
+        memory.did_not_see(blob.digest, place);
+    }
+  }
+  const bool anywhere = places.empty() && !memory.traits().needs_mount_source;
+  if (!anywhere) return false;
+  // Some registries find it by themselves; from others this begins the upload that is due anyway.
+  if (mount(blob.digest, "") != Mounted::yes) return false;
+  memory.saw(blob.digest, repository().name());
+  return true;
+}
+
+RepositoryWriter::Mounted RepositoryWriter::mount(const Digest& blob, const std::string& place) {
+  Registry& registry = repository().registry();
+  Url url =
+      registry.url(repository().name(), "/blobs/uploads/").with_parameter("mount", blob.str());
+  Scopes scopes = sessions_->scopes();
+  if (!place.empty()) {
+    url = url.with_parameter("from", place);
+    scopes.push_back(pull_scope(place));
+  }
   try {
     const Response response = registry.send({.method = "POST", .url = url, .attempts = 1}, scopes);
-    if (response.status == 201) return true;
+    if (response.status == 201) return Mounted::yes;
     // The registry does not mount: it has begun an upload, which the next blob can use.
-    if (response.status == 202) sessions_->keep(sessions_->location(response));
-    return false;
-  } catch (const Error&) {  // also where no token gives both rights: the blob is written then
-    return false;
+    if (response.status == 202) {
+      sessions_->keep(sessions_->begun(response));
+    } else if (place.empty()) {
+      registry.memory().learn([](UploadTraits& traits) { traits.needs_mount_source = true; });
+    }
+    return Mounted::not_from_there;
+  } catch (const Error& e) {
+    // Also where no token gives both rights: the blob is written then.
+    return e.code() == Errc::unavailable ? Mounted::never : Mounted::not_from_there;
   }
 }
 

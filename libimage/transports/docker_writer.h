@@ -7,35 +7,9 @@
 #include <vector>
 
 #include "libimage/transports/docker_repository.h"
+#include "libimage/transports/docker_sessions.h"
 
 namespace lade::docker {
-
-/// Upload sessions: begins them, keeps those that a refused mount left open for the next blob, and
-/// cancels what nobody took. Thread-safe; shared by a writer and its blobs.
-class UploadSessions {
- public:
-  explicit UploadSessions(Repository repository) : repository_(std::move(repository)) {}
-  ~UploadSessions();
-  UploadSessions(const UploadSessions&) = delete;
-  UploadSessions& operator=(const UploadSessions&) = delete;
-
-  /// Where to send the next blob.
-  Url take();
-  void keep(Url session);
-  void cancel(const Url& session) noexcept;
-  /// The session's URL as an answer names it; throws Error{invalid_content} if it does not.
-  Url location(const Response& response) const;
-
-  [[nodiscard]] const Repository& repository() const noexcept { return repository_; }
-  [[nodiscard]] Scopes scopes() const { return {push_scope(repository_.name())}; }
-  /// HEAD of a blob: true if the registry has it, in that size where it tells one.
-  bool has_blob(const oci::Descriptor& blob) const;
-
- private:
-  Repository repository_;
-  std::mutex mutex_;
-  std::vector<Url> spare_;  // guarded by mutex_
-};
 
 class RepositoryWriter final : public Writer {
  public:
@@ -54,6 +28,8 @@ class RepositoryWriter final : public Writer {
   void remove(const TagOrDigest& reference) override;
 
  private:
+  enum class Mounted { yes, not_from_there, never };
+  Mounted mount(const Digest& blob, const std::string& place);
   void remove_from_referrers_tag(const oci::Descriptor& descriptor, const std::string& raw);
   void put_document(const std::string& reference, const oci::Descriptor& descriptor,
                     const std::string& raw);

@@ -16,6 +16,7 @@ import unittest
 LADE = os.environ["LADE"]
 SOURCE = pathlib.Path(os.environ["LADE_SOURCE_DIR"])
 FIXTURES = pathlib.Path(os.environ["LADE_FIXTURES"])
+_CACHE = tempfile.TemporaryDirectory(prefix="lade-cache-")
 
 
 class Result:
@@ -30,6 +31,7 @@ class Result:
 def run(*command, check=True, env=None, cwd=None, stdin=None, timeout=300):
     """Runs a command; with `check` a status other than 0 fails the test and shows what was printed."""
     environment = {k: v for k, v in os.environ.items() if k not in ("SOURCE_DATE_EPOCH", "LADE_STORE", "REGISTRY_AUTH_FILE")}
+    environment["XDG_CACHE_HOME"] = _CACHE.name  # what one test program learns is no other's business
     environment.update(env or {})
     done = subprocess.run([str(word) for word in command], env=environment, cwd=cwd, input=stdin,
                           stdin=None if stdin is not None else subprocess.DEVNULL,

@@ -257,7 +257,8 @@ TEST(DockerUploadFaults, ReportsWhatTheRegistryRefuses) {
             return true;
           });
       EXPECT_EQ(room.failure(size, true), code) << status << " " << size;
-      EXPECT_EQ(room.requests, 1);
+      // What is too large for one request is tried in several, which then end like this.
+      EXPECT_EQ(room.requests, status == 413 && size == kLarge ? 2 : 1);
     }
   }
 }

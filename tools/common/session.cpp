@@ -5,6 +5,7 @@
 #include "libimage/config/find_credentials.h"
 
 #include "tools/common/images.h"
+#include "tools/common/process.h"
 
 namespace lade::tools {
 namespace {
@@ -61,6 +62,14 @@ Credentials parse_creds(std::string_view option, const std::string& text) {
           .password = colon == std::string::npos ? std::string() : text.substr(colon + 1)};
 }
 
+std::string cache_directory(const Environment& environment) {
+  if (const std::string cache = environment.variable("XDG_CACHE_HOME"); cache.starts_with('/'))
+    return cat(cache, "/lade");
+  if (process_uid() == 0) return "/var/cache/lade";
+  const std::string home = environment.variable("HOME");
+  return home.empty() ? "" : cat(home, "/.cache/lade");
+}
+
 }  // namespace
 
 std::unique_ptr<Session> make_session(const Arguments& arguments, const Environment& environment,
@@ -82,6 +91,7 @@ std::unique_ptr<Session> make_session(const Arguments& arguments, const Environm
   }
   if (const std::string temp = environment.variable("TMPDIR"); !temp.empty())
     options.temp_root = temp;
+  options.cache_dir = cache_directory(environment);
   const std::string creds_option = prefixed(side, "creds");
   if (const auto creds = arguments.value(creds_option)) {
     options.credentials = [given = parse_creds(creds_option, *creds)](const std::string&,
