@@ -4,6 +4,7 @@
 namespace lade::tools {
 
 extern const VerbSpec kCopyVerb;
+extern const VerbSpec kSyncVerb;
 extern const VerbSpec kTagVerb;
 extern const VerbSpec kDeleteVerb;
 extern const VerbSpec kManifestPutVerb;
