@@ -23,13 +23,17 @@ _lade() {
     "copy:--format") COMPREPLY=($(compgen -W "oci docker v2s2" -- "$cur")); return ;;
     "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
     "copy:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "sync:--src") COMPREPLY=($(compgen -W "docker dir oci yaml" -- "$cur")); return ;;
+    "sync:--dest") COMPREPLY=($(compgen -W "docker dir oci" -- "$cur")); return ;;
+    "sync:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
+    "sync:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "inspect:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     "tags:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     "tags:--sort") COMPREPLY=($(compgen -W "name semver" -- "$cur")); return ;;
     "repos:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune index copy tag delete manifest inspect tags repos digest manifest blob completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune index copy sync tag delete manifest inspect tags repos digest manifest blob completion help --store --version --help" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
@@ -43,6 +47,7 @@ _lade() {
     'index remove') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'index annotate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --index --os --arch --variant --os-version --os-features --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'copy') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --platform --sparse --index-only --multi-arch --referrers --no-referrers --format -f --dest-compress-format --dest-compress-level --dest-force-compress-format --dest-decompress --preserve-digests --digestfile --additional-tag --dry-run --json --jobs -j --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
+    'sync') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--src -s --dest -d --all -a --platform --referrers --scoped --append-suffix --filter --exclude --semver --format -f --preserve-digests --digestfile --keep-going --dry-run --jobs -j --authfile --src-cert-dir --dest-cert-dir --src-creds --dest-creds --src-tls-verify --dest-tls-verify --progress --quiet -q --help" -- "$cur")); fi ;;
     'tag') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
     'delete') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--by-digest --force --force-tag-delete --referrers --ignore-missing --dry-run --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;
     'manifest put') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--media-type --authfile --cert-dir --creds --tls-verify --help" -- "$cur")); fi ;;

@@ -21,6 +21,7 @@ complete -c lade -f -n "__lade_verb index" -a add
 complete -c lade -f -n "__lade_verb index" -a remove
 complete -c lade -f -n "__lade_verb index" -a annotate
 complete -c lade -f -n "__lade_verb ''" -a copy
+complete -c lade -f -n "__lade_verb ''" -a sync
 complete -c lade -f -n "__lade_verb ''" -a tag
 complete -c lade -f -n "__lade_verb ''" -a delete
 complete -c lade -f -n "__lade_verb ''" -a manifest
@@ -142,6 +143,32 @@ complete -c lade -n "__lade_verb 'copy'" -l src-tls-verify -d 'require https and
 complete -c lade -n "__lade_verb 'copy'" -l dest-tls-verify -d 'require https and verify certificates for the destination'
 complete -c lade -n "__lade_verb 'copy'" -l progress -x -a "auto plain tty json none" -d 'how progress is shown on standard error'
 complete -c lade -n "__lade_verb 'copy'" -l quiet -s q -d 'no progress at all, like --progress none'
+complete -c lade -n "__lade_verb 'sync'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'sync'" -l src -s s -x -a "docker dir oci yaml" -d 'what SOURCE is'
+complete -c lade -n "__lade_verb 'sync'" -l dest -s d -x -a "docker dir oci" -d 'what DESTINATION is'
+complete -c lade -n "__lade_verb 'sync'" -l all -s a -d 'copy indexes with everything that they list'
+complete -c lade -n "__lade_verb 'sync'" -l platform -r -d 'the image of an index to copy, if not this machine'\''s'
+complete -c lade -n "__lade_verb 'sync'" -l referrers -d 'also copy what refers to the images: signatures, SBOMs'
+complete -c lade -n "__lade_verb 'sync'" -l scoped -d 'name images at the destination by their whole source name'
+complete -c lade -n "__lade_verb 'sync'" -l append-suffix -r -d 'what to put behind destination tags'
+complete -c lade -n "__lade_verb 'sync'" -l filter -r -d 'of a repository, only tags that match the whole expression'
+complete -c lade -n "__lade_verb 'sync'" -l exclude -r -d 'of a repository, no tags that match the whole expression'
+complete -c lade -n "__lade_verb 'sync'" -l semver -r -d 'of a repository, only versions in the range'
+complete -c lade -n "__lade_verb 'sync'" -l format -s f -x -a "oci docker" -d 'convert manifests to this format'
+complete -c lade -n "__lade_verb 'sync'" -l preserve-digests -d 'fail where a copy cannot have the source'\''s digest'
+complete -c lade -n "__lade_verb 'sync'" -l digestfile -r -d 'write '\''DIGEST TRANSPORT:NAME'\'' of every image at the destination to this file'
+complete -c lade -n "__lade_verb 'sync'" -l keep-going -d 'go on with the other images after a failure'
+complete -c lade -n "__lade_verb 'sync'" -l dry-run -d 'print what would be copied'
+complete -c lade -n "__lade_verb 'sync'" -l jobs -s j -r -d 'images copied at once (default 8)'
+complete -c lade -n "__lade_verb 'sync'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'sync'" -l src-cert-dir -r -d 'directory with TLS files for the source'
+complete -c lade -n "__lade_verb 'sync'" -l dest-cert-dir -r -d 'directory with TLS files for the destination'
+complete -c lade -n "__lade_verb 'sync'" -l src-creds -r -d 'credentials for the source registry'
+complete -c lade -n "__lade_verb 'sync'" -l dest-creds -r -d 'credentials for the destination registry'
+complete -c lade -n "__lade_verb 'sync'" -l src-tls-verify -d 'require https and verify certificates for the source'
+complete -c lade -n "__lade_verb 'sync'" -l dest-tls-verify -d 'require https and verify certificates for the destination'
+complete -c lade -n "__lade_verb 'sync'" -l progress -x -a "auto plain tty json none" -d 'how progress is shown on standard error'
+complete -c lade -n "__lade_verb 'sync'" -l quiet -s q -d 'no progress at all, like --progress none'
 complete -c lade -n "__lade_verb 'tag'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'tag'" -l authfile -r -d 'registry credentials in the format of auth.json'
 complete -c lade -n "__lade_verb 'tag'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS'
