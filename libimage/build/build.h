@@ -28,6 +28,12 @@ enum class NetworkMode {
   none,  ///< RUN has a loopback interface only
 };
 
+/// Where a secret's content is.
+struct SecretSource {
+  std::string file = {};   ///< path of this machine, or
+  std::string value = {};  ///< the content itself, printed nowhere
+};
+
 struct BuildOptions {
   std::string context = {};        ///< directory; "" if the build has none
   std::string containerfile = {};  ///< path; "": Containerfile, then Dockerfile, in the context
@@ -36,9 +42,11 @@ struct BuildOptions {
   std::vector<std::string> names = {};  ///< as users type them: "app", "localhost/app:1"
   std::string target = {};              ///< stage name or number; "": the last
   std::map<std::string, std::string> build_args = {};
-  std::map<std::string, std::string> labels = {};  ///< put on the final image
-  std::optional<oci::Platform> platform = {};      ///< nullopt: the host's
-  bool no_cache = false;                           ///< steps run again; results are still stored
+  std::map<std::string, std::string> labels = {};    ///< put on the final image
+  std::optional<oci::Platform> platform = {};        ///< nullopt: the host's
+  std::map<std::string, SecretSource> secrets = {};  ///< by id, for RUN --mount=type=secret
+  std::map<std::string, std::string> agents = {};    ///< id to socket, for RUN --mount=type=ssh
+  bool no_cache = false;                             ///< steps run again; results are still stored
   std::optional<Timestamp> source_date_epoch = {};
   NetworkMode network = NetworkMode::host;
   oci::Family family = oci::Family::oci;

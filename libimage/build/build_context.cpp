@@ -326,4 +326,27 @@ std::string BuildContext::why_hidden(const std::string& path) {
   return cat("it is excluded by ", quoted(ignored_by_));
 }
 
+std::vector<std::string> BuildContext::hidden() {
+  std::vector<std::string> out;
+  if (ignore_.empty()) return out;
+  std::vector<std::string> left = {""};
+  while (!left.empty()) {
+    const std::string directory = std::move(left.back());
+    left.pop_back();
+    const std::vector<std::string> shown = list(directory);
+    const DirFd dir(open_in_root(*root_, directory.empty() ? "." : directory,
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+                        .release());
+    for (const std::string& name : list_names(dir)) {
+      const std::string path = joined(directory, name);
+      if (!std::binary_search(shown.begin(), shown.end(), name)) {
+        out.push_back(path);
+      } else if (const auto found = lookup(path); found && found->type == FileType::directory) {
+        left.push_back(path);
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace lade::build

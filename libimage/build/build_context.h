@@ -32,6 +32,8 @@ class BuildContext final : public SourceTree {
                        const std::stop_token& stop) override;
   void remember(const ContentRef& content, const Sha256& sha) override;
   std::string why_hidden(const std::string& path) override;
+  /// The paths of the directory that are not in the context, each without what is below it.
+  std::vector<std::string> hidden();
 
   /// Keeps what was learnt of contents for the next build.
   void save_digests() noexcept;

@@ -31,13 +31,15 @@ FlagSet::FlagSet(std::string_view keyword, std::vector<Flag> flags,
     }
     if (rule->kind == FlagRule::Kind::unsupported)
       throw Error(Errc::unsupported, cat(keyword, " --", flag.name, " is not implemented"));
-    if (rule->kind == FlagRule::Kind::value && (!flag.value || flag.value->empty()))
+    const bool needs_value =
+        rule->kind == FlagRule::Kind::value || rule->kind == FlagRule::Kind::list;
+    if (needs_value && (!flag.value || flag.value->empty()))
       throw Error(Errc::invalid_content, cat(keyword, " --", flag.name, " needs a value"));
     if (rule->kind == FlagRule::Kind::boolean && flag.value && *flag.value != "true" &&
         *flag.value != "false")
       throw Error(Errc::invalid_content,
                   cat(keyword, " --", flag.name, " is true or false, not ", quoted(*flag.value)));
-    for (std::size_t other = 0; other < i; ++other) {
+    for (std::size_t other = 0; other < i && rule->kind != FlagRule::Kind::list; ++other) {
       if (flags_[other].name == flag.name)
         throw Error(Errc::invalid_content, cat(keyword, " --", flag.name, " is given twice"));
     }
@@ -53,6 +55,14 @@ const Flag* FlagSet::find(std::string_view name) const {
 std::string FlagSet::value(std::string_view name) const {
   const Flag* flag = find(name);
   return flag == nullptr ? std::string() : flag->value.value_or("");
+}
+
+std::vector<std::string> FlagSet::values(std::string_view name) const {
+  std::vector<std::string> out;
+  for (const Flag& flag : flags_) {
+    if (flag.name == name) out.push_back(flag.value.value_or(""));
+  }
+  return out;
 }
 
 bool FlagSet::given(std::string_view name) const { return find(name) != nullptr; }

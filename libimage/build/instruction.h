@@ -27,8 +27,8 @@ class Instruction {
 
   /// Changes the stage. Errors carry no place: the stage adds it.
   virtual void execute(StageContext& stage) const = 0;
-  /// The stage or image whose tree it reads (COPY --from).
-  [[nodiscard]] virtual std::optional<std::string> from() const { return std::nullopt; }
+  /// The stages and images whose trees it reads (COPY --from, RUN --mount=from=).
+  [[nodiscard]] virtual std::vector<std::string> from() const { return {}; }
   /// Names that it declares (ARG).
   [[nodiscard]] virtual std::vector<std::string> declares() const { return {}; }
 
@@ -47,6 +47,7 @@ struct FlagRule {
   enum class Kind {
     value,       ///< --name=value
     boolean,     ///< --name, --name=true, --name=false
+    list,        ///< --name=value, several times
     unsupported  ///< known to the language, refused here
   };
   std::string_view name;
@@ -61,6 +62,7 @@ class FlagSet {
   FlagSet(std::string_view keyword, std::vector<Flag> flags, std::initializer_list<FlagRule> rules);
   /// The flag's value, "" if it was not given.
   [[nodiscard]] std::string value(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> values(std::string_view name) const;
   [[nodiscard]] bool given(std::string_view name) const;
   /// A boolean flag's value, or `otherwise`.
   [[nodiscard]] bool boolean(std::string_view name, bool otherwise) const;

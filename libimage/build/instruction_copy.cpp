@@ -72,9 +72,9 @@ class Copy final : public Instruction {
  public:
   Copy(LogicalLine line, CopyText text) : Instruction(std::move(line)), text_(std::move(text)) {}
 
-  [[nodiscard]] std::optional<std::string> from() const override {
-    if (text_.from.empty()) return std::nullopt;
-    return text_.from;
+  [[nodiscard]] std::vector<std::string> from() const override {
+    if (text_.from.empty()) return {};
+    return {text_.from};
   }
 
   void execute(StageContext& stage) const override {

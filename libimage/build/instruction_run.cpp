@@ -6,6 +6,7 @@
 #include "libimage/build/shell_command.h"
 #include "libimage/build/stage.h"
 #include "libimage/build/step_key.h"
+#include "libimage/build/step_mounts.h"
 
 namespace lade::build {
 namespace {
@@ -22,11 +23,19 @@ class OutputSink final : public Sink {
 class Run final : public Instruction {
  public:
   Run(LogicalLine line, ShellCommand command, std::string script,
-      std::optional<NetworkMode> network)
+      std::optional<NetworkMode> network, std::vector<std::string> mounts)
       : Instruction(std::move(line)),
         command_(std::move(command)),
         script_(std::move(script)),
-        network_(network) {}
+        network_(network),
+        mounts_(std::move(mounts)) {
+    for (const std::string& mount : mounts_) {
+      std::string from = from_of_run_mount(mount);
+      if (!from.empty()) from_.push_back(std::move(from));
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> from() const override { return from_; }
 
   void execute(StageContext& stage) const override {
     const std::vector<std::string> arguments = command_.arguments(stage.config());
@@ -37,11 +46,15 @@ class Run final : public Instruction {
     key.add(stage.chain()).add(stage.run().layer_key()).add_all(arguments).add(script_);
     key.add_all(environment).add(stage.config().working_dir).add(stage.config().user);
     key.add(network == NetworkMode::host ? "host" : "none");
+    std::vector<RunMount> mounts;
+    for (const std::string& mount : mounts_)
+      mounts.push_back(parse_run_mount(mount, stage.expander()));
+    add_mounts(key, stage, mounts);
     const std::string step = key.str();
     const bool cached = stage.commit_cached(created_by, step);
     stage.run().count_step(cached);
     if (cached) return;
-    stage.commit_layer(created_by, step, run(stage, arguments, environment, network));
+    stage.commit_layer(created_by, step, run(stage, arguments, environment, network, mounts));
   }
 
  private:
@@ -65,7 +78,8 @@ class Run final : public Instruction {
   }
 
   std::optional<LayerResult> run(StageContext& stage, const std::vector<std::string>& arguments,
-                                 const Environment& environment, NetworkMode network) const {
+                                 const Environment& environment, NetworkMode network,
+                                 const std::vector<RunMount>& mounts) const {
     if (arguments.empty()) throw Error(Errc::invalid_content, "RUN has no command");
     const oci::ExecutionConfig& config = stage.config();
     const Account account = resolve_account(stage.root(), config.user);
@@ -82,13 +96,16 @@ class Run final : public Instruction {
     step.process.user = {
         .uid = account.uid, .gid = account.gid, .additional_gids = account.additional_gids};
     if (network == NetworkMode::host) step.namespaces.erase(sandbox::Namespace::network);
-    add_mounts(stage, step, network);
+    add_own_mounts(stage, step, network);
+    const StepMounts made(stage, mounts);
+    made.add_to(step);
     OutputSink output(stage);
     return stage.root().run(std::move(step), stage.run().services().runner, output,
                             stage.run().layer_options(), stage.stop());
   }
 
-  void add_mounts(StageContext& stage, sandbox::RuntimeConfig& step, NetworkMode network) const {
+  void add_own_mounts(StageContext& stage, sandbox::RuntimeConfig& step,
+                      NetworkMode network) const {
     const auto bind = [&](std::string destination, std::string source) {
       step.mounts.push_back({.destination = std::move(destination),
                              .type = "bind",
@@ -104,6 +121,8 @@ class Run final : public Instruction {
   ShellCommand command_;
   std::string script_;  // a heredoc that names its own interpreter; "" if there is none
   std::optional<NetworkMode> network_;
+  std::vector<std::string> mounts_;  // as written
+  std::vector<std::string> from_;
 };
 
 std::optional<NetworkMode> network_of(const FlagSet& flags) {
@@ -122,7 +141,7 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
   std::vector<Flag> given = take_flags(arguments, input.escape);
   const FlagSet flags("RUN", std::move(given),
                       {{"network"},
-                       {"mount", FlagRule::Kind::unsupported},
+                       {"mount", FlagRule::Kind::list},
                        {"security"},
                        {"device", FlagRule::Kind::unsupported}});
   const std::string security = flags.value("security");
@@ -150,8 +169,8 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
   }
   if (command.exec_form && command.words.empty())
     throw Error(Errc::invalid_content, "RUN needs a command");
-  return std::make_unique<Run>(input.line, std::move(command), std::move(script),
-                               network_of(flags));
+  return std::make_unique<Run>(input.line, std::move(command), std::move(script), network_of(flags),
+                               flags.values("mount"));
 }
 
 }  // namespace lade::build

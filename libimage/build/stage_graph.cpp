@@ -65,14 +65,15 @@ class GraphBuilder {
       throw file_.source->error(e.code(), source.from.lines, cat("FROM: ", e.what()));
     }
     for (const auto& instruction : source.instructions) {
-      const auto from = instruction->from();
-      if (!from || out.from.count(*from) > 0) continue;
-      try {
-        out.from.emplace(*from,
-                         resolve_from(*from, index, instruction->line().lines, out.platform));
-      } catch (const Error& e) {
-        throw file_.source->error(e.code(), instruction->line().lines,
-                                  cat(instruction->label(), ": ", e.what()));
+      for (const std::string& from : instruction->from()) {
+        if (out.from.count(from) > 0) continue;
+        try {
+          out.from.emplace(from,
+                           resolve_from(from, index, instruction->line().lines, out.platform));
+        } catch (const Error& e) {
+          throw file_.source->error(e.code(), instruction->line().lines,
+                                    cat(instruction->label(), ": ", e.what()));
+        }
       }
     }
     return out;

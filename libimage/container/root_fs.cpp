@@ -16,16 +16,6 @@
 namespace lade {
 namespace {
 
-/// Whether overlayfs works on the file system of the store: asked once a process.
-bool overlay_works(const LocalStore& store) {
-  static std::mutex mutex;
-  static std::map<std::string, bool> known;  // guarded by mutex
-  const std::lock_guard lock(mutex);
-  const auto found = known.find(store.path());
-  if (found != known.end()) return found->second;
-  return known[store.path()] = sandbox::probe(store.temp_path()).overlay;
-}
-
 std::vector<std::unique_ptr<Part>> parts_of(LocalStore& store, const Stack& stack, bool copies,
                                             std::size_t merged) {
   std::vector<std::unique_ptr<Part>> parts;
@@ -50,6 +40,15 @@ std::vector<std::unique_ptr<Part>> parts_of(LocalStore& store, const Stack& stac
 }
 
 }  // namespace
+
+bool overlay_works(const LocalStore& store) {
+  static std::mutex mutex;
+  static std::map<std::string, bool> known;  // guarded by mutex
+  const std::lock_guard lock(mutex);
+  const auto found = known.find(store.path());
+  if (found != known.end()) return found->second;
+  return known[store.path()] = sandbox::probe(store.temp_path()).overlay;
+}
 
 bool RootFs::State::copies() const { return options.force_copies || !overlay_works(*store); }
 
@@ -96,6 +95,22 @@ auto RootFs::with_tree(const Body& body) {
       tree_ = nullptr;
     }
   }
+}
+
+bool RootFs::runs_on_overlay() const { return !state_->copies(); }
+
+std::vector<std::string> RootFs::trees() const {
+  std::vector<std::string> paths;
+  if (state_->stack.empty()) return paths;
+  if (state_->copies()) return {whole_tree(*state_->store, state_->stack).path};
+  for (const StackedLayer::Tree& tree :
+       overlay_trees(*state_->store, state_->stack, state_->merged()))
+    paths.push_back(tree.path);
+  return paths;
+}
+
+std::string RootFs::whole() const {
+  return state_->stack.empty() ? "" : whole_tree(*state_->store, state_->stack).path;
 }
 
 void RootFs::push(const RootFsLayer& layer,

@@ -28,6 +28,9 @@ struct RootFsOptions {
   std::size_t merge_every = 64;
 };
 
+/// Whether overlayfs works on the file system of the store: asked once a process.
+bool overlay_works(const LocalStore& store);
+
 class MergedTree;
 
 /// Not thread-safe; stages have one each, and copies may be used by different threads. Copying it
@@ -75,6 +78,16 @@ class RootFs {
   std::optional<LayerResult> run(sandbox::RuntimeConfig step, sandbox::StepRunner& runner,
                                  Sink& output, const LayerOptions& options,
                                  const std::stop_token& stop);
+
+  /// True if steps run on overlayfs, false if in copies.
+  [[nodiscard]] bool runs_on_overlay() const;
+  /// Directories of this machine that hold the tree, unpacked where they were not: overlayfs' lower
+  /// directories, topmost first; without overlayfs one whole tree; none for an empty root.
+  [[nodiscard]] std::vector<std::string> trees() const;
+
+  /// The directory of this machine that holds the whole tree as plain files, made where missing; ""
+  /// for an empty root.
+  [[nodiscard]] std::string whole() const;
 
   /// Writes `entries` (sorted as write_layer wants them) as a layer and pushes it.
   LayerResult add(std::vector<LayerEntry> entries, const LayerOptions& options);

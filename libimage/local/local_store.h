@@ -2,12 +2,16 @@
 /// beside it (docs/design/0008-local-store.md). Many processes use one store at once.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <utility>
 
 #include "libimage/base/unique_fd.h"
 #include "libimage/digest/digest.h"
+#include "libimage/io/file_lock.h"
 #include "libimage/store/layout_store.h"
 
 namespace lade {
@@ -36,8 +40,23 @@ struct StepResult {
       {};  ///< free text of the builder, e.g. the shallow key's list of candidates; at most 1 MiB
 };
 
+/// A directory that outlives the steps that mount it (RUN --mount=type=cache).
+struct CacheMountOptions {
+  enum class Sharing {
+    shared,     ///< several steps at once
+    exclusive,  ///< another directory where somebody uses the first
+    locked,     ///< waits until nobody uses it
+  };
+  std::string id;  ///< equal ids are one directory
+  Sharing sharing = Sharing::shared;
+  // What a new one is:
+  std::uint32_t mode = 0755;
+  std::optional<std::pair<std::uint32_t, std::uint32_t>> owner = {};  ///< uid and gid
+  std::function<void(const DirFd& tree)> seed = {};                   ///< fills it
+};
+
 struct PruneReport {
-  std::uint64_t blobs = 0, snapshots = 0, steps = 0, bytes = 0;
+  std::uint64_t blobs = 0, snapshots = 0, steps = 0, cache_mounts = 0, bytes = 0;
 };
 
 /// Thread-safe. Between processes: every LocalStore holds a shared lock on the store while it
@@ -73,10 +92,19 @@ class LocalStore {
   /// Stores the result; the last writer of a key wins, and readers see one or the other whole.
   void put_step(const StepResult& result);
 
+  /// In use while it lives.
+  struct CacheMount {
+    std::string path;  ///< absolute
+    FileLock lock;
+  };
+  /// The cache of that id, made where there is none; kept until prune(true).
+  CacheMount cache_mount(const CacheMountOptions& options, const std::stop_token& stop);
+
   /// Keeps what a name reaches, and what a step result reaches unless `all_steps`, which removes
   /// these too; removes the rest of blobs, snapshots and steps, and the digests of build contexts
-  /// that were not used for 30 days (all of them with `all_steps`). Error{unavailable} while
-  /// another process (or another LocalStore of this one) has the store open.
+  /// that were not used for 30 days (all of them with `all_steps`, and the cache mounts).
+  /// Error{unavailable} while another process (or another LocalStore of this one) has the store
+  /// open.
   PruneReport prune(bool all_steps);
 
   /// Absolute, without links.
@@ -87,6 +115,8 @@ class LocalStore {
   [[nodiscard]] std::string temp_path() const;
 
  private:
+  std::string made_cache(const DirFd& mounts, const std::string& name,
+                         const CacheMountOptions& options);
   struct State;
   std::unique_ptr<State> state_;
 };

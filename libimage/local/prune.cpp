@@ -155,6 +155,17 @@ void prune_context_digests(const DirFd& store, bool all, PruneReport& report) {
   }
 }
 
+void prune_cache_mounts(const DirFd& store, PruneReport& report) {
+  const DirFd dir(try_open_in_root(store, "mounts", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!dir) return;
+  for (const std::string& name : names_of(dir)) {
+    const DirFd tree(try_open_in_root(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    report.bytes += tree ? tree_bytes(tree) : size_at(dir, name);
+    if (tree) ++report.cache_mounts;
+    remove_tree(dir, name);
+  }
+}
+
 void prune_blobs(LayoutStore& images, const Reached& reached, PruneReport& report) {
   for (const Digest& digest : images.blobs()) {
     if (reached.blobs.contains(digest)) continue;
@@ -185,6 +196,7 @@ PruneReport LocalStore::prune(bool all_steps) {
   }
   prune_steps(state_->steps, state_->images, all_steps, reached, report);
   prune_context_digests(state_->dir, all_steps, report);
+  if (all_steps) prune_cache_mounts(state_->dir, report);
   state_->images.forget_partial_blobs();
   prune_blobs(state_->images, reached, report);
 

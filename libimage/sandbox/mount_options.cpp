@@ -43,8 +43,9 @@ struct DataWords {
   std::string_view type;
   std::array<std::string_view, 6> words;
 };
-constexpr std::array<DataWords, 2> kDataWords = {{
+constexpr std::array<DataWords, 3> kDataWords = {{
     {"tmpfs", {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"}},
+    {"content", {"mode", "uid", "gid", "", "", ""}},
     {"devpts", {"ptmxmode", "mode", "uid", "gid", "max", ""}},
 }};
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/io/stream.h"
 #include "libimage/sandbox/overlay_root.h"
 
 namespace lade::sandbox {
@@ -105,7 +107,7 @@ bool is_directory(int fd) {
 
 void mount_one(const Mount& mount, int bind_tree, const DirFd& root, MountPoints& points) {
   using Kind = MountPoints::Kind;
-  const bool bind = mount.type == "bind" || mount.type == "overlay";
+  const bool bind = bind_tree >= 0;
   if (mount.type == "proc" || mount.type == "sysfs") refuse_link(mount, root);
   UniqueFd made;
   if (!bind) made = new_mount(mount.type, mount.source, parse_mount_options(mount));
@@ -172,6 +174,22 @@ bool make_private(const UniqueFd& tree, const MountOptions& options, unsigned re
                          sizeof attributes) == 0;
 }
 
+/// `path` inside the root of the detached mount `tree`, which is attached at `place` first: a piece
+/// can be cloned only from a mount that is somewhere in this namespace.
+UniqueFd attached_piece(const DirFd& tree, const std::string& place, const std::string& path) {
+  const UniqueFd target(::open(place.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!target) throw_errno(cat("open ", quoted(place)));
+  attach(tree.get(), target.get());
+  return open_in_root(tree, path, O_PATH);
+}
+
+UniqueFd private_copy(const UniqueFd& piece, const MountOptions& options) {
+  UniqueFd tree(::open_tree(piece.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  if (!tree) throw_errno("take a piece");
+  if (!make_private(tree, options, 0)) throw_errno("set its attributes");
+  return tree;
+}
+
 }  // namespace
 
 UniqueFd open_bind_source(const Mount& mount) {
@@ -202,20 +220,42 @@ UniqueFd open_overlay_source(const Mount& mount) {
   return with_context([&] { return cat("mount ", quoted(mount.destination), ": overlay"); },
                       [&] {
                         const MountedRoot mounted = mount_overlay(overlay);
-                        // A piece of it can be cloned only from a mount that is attached somewhere.
-                        const UniqueFd place(::open(overlay.upper.c_str(),
-                                                    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-                        if (!place) throw_errno("open upper directory");
-                        attach(mounted.tree.get(), place.get());
-                        const UniqueFd piece = open_in_root(
-                            mounted.tree, mount.source.empty() ? "." : mount.source, O_PATH);
-                        UniqueFd tree(::open_tree(
-                            piece.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
-                        if (!tree) throw_errno("take a piece");
-                        if (!make_private(tree, parse_mount_options(mount), 0))
-                          throw_errno("set its attributes");
-                        return tree;
+                        const UniqueFd piece = attached_piece(
+                            mounted.tree, overlay.upper, mount.source.empty() ? "." : mount.source);
+                        return private_copy(piece, parse_mount_options(mount));
                       });
+}
+
+UniqueFd open_content_source(const Mount& mount) {
+  constexpr const char* kName = "content";
+  return with_context(
+      [&] { return cat("mount ", quoted(mount.destination), ": content"); },
+      [&] {
+        const MountOptions options = parse_mount_options(mount);
+        const auto number = [&](std::string_view key, int base, unsigned otherwise) {
+          for (const auto& [name, value] : options.data) {
+            unsigned parsed = 0;
+            const char* const end = value.data() + value.size();
+            if (name != key) continue;
+            if (std::from_chars(value.data(), end, parsed, base).ptr != end || value.empty())
+              throw Error(Errc::invalid_argument, cat(key, " ", quoted(value), " is no number"));
+            return parsed;
+          }
+          return otherwise;
+        };
+        const MountOptions place{MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, false, {{"mode", "700"}}};
+        const DirFd memory(new_mount("tmpfs", "tmpfs", place).release());
+        {
+          const UniqueFd file =
+              open_entry(memory, kName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+          FdSink(file.get(), "content").write(bytes_of(mount.content));
+          if (::fchown(file.get(), number("uid", 10, 0), number("gid", 10, 0)) != 0 ||
+              ::fchmod(file.get(), number("mode", 8, 0400)) != 0) {
+            throw_errno("set owner and mode");
+          }
+        }
+        return private_copy(attached_piece(memory, "/", kName), options);
+      });
 }
 
 void enter_root(const DirFd& tree) {

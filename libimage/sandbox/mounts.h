@@ -18,6 +18,9 @@ UniqueFd open_bind_source(const Mount& mount);
 /// options' attributes. In the step's mount namespace, while the host's paths can be reached.
 UniqueFd open_overlay_source(const Mount& mount);
 
+/// Makes a file in memory with the mount's content, as open_overlay_source() makes its piece.
+UniqueFd open_content_source(const Mount& mount);
+
 /// Makes `tree` (detached) the root of this process's mount namespace and leaves the old one.
 void enter_root(const DirFd& tree);
 

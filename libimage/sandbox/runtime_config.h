@@ -46,7 +46,7 @@ struct OverlayRoot {
 
 struct Mount {
   std::string destination;  ///< absolute, resolved inside the root
-  std::string type;         ///< "bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "overlay"
+  std::string type;  ///< "bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "overlay", "content"
   std::string
       source;  ///< bind: a path of the host, resolved by the caller's rights; or "fd:N", an
                ///< open descriptor. overlay: what to show of it, resolved inside it; "": all
@@ -54,6 +54,8 @@ struct Mount {
       {};  ///< "ro", "nosuid", "nodev", "noexec", "mode=755", ...; an unknown one is refused.
            ///< A bind is "nodev" unless "dev" is said; "rbind" takes the mounts below along
   std::optional<OverlayRoot> overlay = {};  ///< of an overlay; device nodes on it have no effect
+  std::string content = {};  ///< of a "content": a file in memory (mode=, uid=, gid=) that is gone
+                             ///< with the step
 };
 
 /// Device nodes in a root have no effect: a step's devices are those of its /dev.

@@ -92,14 +92,14 @@ struct Step {
   UniqueFd cwd = UniqueFd();
 };
 
-/// Mounts what steps see of other trees; the result owns the descriptors that the specification
-/// names from now on.
-std::vector<UniqueFd> mount_overlays(StepSpec& spec) {
+/// Mounts what the step sees of other trees, and files of its own; the result owns the descriptors
+/// that the specification names from now on.
+std::vector<UniqueFd> mount_pieces(StepSpec& spec) {
   std::vector<UniqueFd> mounted;
   for (std::size_t i = 0; i < spec.config.mounts.size(); ++i) {
     const Mount& mount = spec.config.mounts[i];
-    if (mount.type != "overlay") continue;
-    mounted.push_back(open_overlay_source(mount));
+    if (mount.type != "overlay" && mount.type != "content") continue;
+    mounted.push_back(mount.overlay ? open_overlay_source(mount) : open_content_source(mount));
     spec.mount_fds.at(i) = mounted.back().get();
   }
   return mounted;
@@ -112,7 +112,7 @@ void set_up(Step& step) {
   (void)::umask(0);
   require(::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr), "make mounts private");
   step.root = mount_root(config.root);
-  const std::vector<UniqueFd> overlays = mount_overlays(step.spec);
+  const std::vector<UniqueFd> pieces = mount_pieces(step.spec);
   enter_root(step.root.tree);
   if (config.namespaces.contains(Namespace::network)) bring_loopback_up();
   step.points.emplace(step.root.tree, step.root.upper ? step.root.upper.get() : -1);

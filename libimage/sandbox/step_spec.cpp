@@ -142,7 +142,8 @@ void visit(Coder& coder, Process& p) {
 }
 template <typename Coder>
 void visit(Coder& coder, Mount& mount) {
-  visit_all(coder, mount.destination, mount.type, mount.source, mount.options, mount.overlay);
+  visit_all(coder, mount.destination, mount.type, mount.source, mount.options, mount.overlay,
+            mount.content);
 }
 template <typename Coder>
 void visit(Coder& coder, OverlayRoot& overlay) {

@@ -76,8 +76,8 @@ void check_root(const Root& root) {
 }
 
 void check_mount(const Mount& mount) {
-  constexpr std::array<std::string_view, 7> kTypes = {"bind",   "tmpfs",  "proc",   "sysfs",
-                                                      "devpts", "mqueue", "overlay"};
+  constexpr std::array<std::string_view, 8> kTypes = {"bind",   "tmpfs",  "proc",    "sysfs",
+                                                      "devpts", "mqueue", "overlay", "content"};
   check_absolute(mount.destination, "mount destination");
   check_text(mount.source, "mount source");
   if (std::find(kTypes.begin(), kTypes.end(), mount.type) == kTypes.end()) {
@@ -89,6 +89,9 @@ void check_mount(const Mount& mount) {
   }
   if ((mount.type == "overlay") != mount.overlay.has_value()) {
     refuse(cat("mount ", quoted(mount.destination), ": directories belong to an overlay alone"));
+  }
+  if (mount.type != "content" && !mount.content.empty()) {
+    refuse(cat("mount ", quoted(mount.destination), ": its type holds no content"));
   }
   if (mount.overlay) check_overlay(*mount.overlay);
   for (const std::string& option : mount.options) check_text(option, "a mount option");

@@ -58,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"FROM --plaform=x a", "did you mean --platform?"},
         Mistake{"FROM a\nRUN", "RUN needs a command"},
         Mistake{"FROM a\nRUN []", "RUN needs a command"},
-        Mistake{"FROM a\nRUN --mount=type=cache,target=/x y", "RUN --mount is not implemented"},
+        Mistake{"FROM a\nRUN --mount=type=cache,tarrget=/x y", "did you mean target?"},
         Mistake{"FROM a\nRUN --security=insecure y", "--security=insecure is not implemented"},
         Mistake{"FROM a\nRUN --network=x y", "default, none or host"},
         Mistake{"FROM a\nRUN [1]", "only strings"},

@@ -27,7 +27,7 @@ constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024
 
 constexpr std::array<std::string_view, 2> kNetworks = {"host", "none"};
 
-constexpr std::array<OptionSpec, 16> kBuildOptions = {{
+constexpr std::array<OptionSpec, 18> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
@@ -54,6 +54,14 @@ constexpr std::array<OptionSpec, 16> kBuildOptions = {{
     {.name = "platform",
      .value = "OS/ARCH[/VARIANT]",
      .help = "the platform to build for, if not this machine's"},
+    {.name = "secret",
+     .value = "id=ID[,src=FILE|,env=NAME]",
+     .help = "a secret for RUN --mount=type=secret; without src or env, the variable or file ID",
+     .repeats = true},
+    {.name = "ssh",
+     .value = "ID[=SOCKET]",
+     .help = "an ssh agent for RUN --mount=type=ssh; 'default' is $SSH_AUTH_SOCK",
+     .repeats = true},
     {.name = "no-cache", .help = "run every step again"},
     {.name = "network",
      .value = "MODE",
@@ -126,6 +134,61 @@ std::map<std::string, std::string> build_args(const Arguments& arguments,
   return found;
 }
 
+/// "id=x,src=file", "id=x,env=NAME", "id=x,type=file|env,src=..." (docker build --secret).
+std::map<std::string, build::SecretSource> secrets(const Arguments& arguments,
+                                                   const Environment& environment) {
+  std::map<std::string, build::SecretSource> found;
+  for (const std::string& word : arguments.values("secret")) {
+    std::map<std::string, std::string> fields;
+    for (const std::string_view field : split(word, ',')) {
+      const std::size_t equals = field.find('=');
+      std::string key(field.substr(0, equals));
+      if (key == "source") key = "src";
+      const bool known = key == "id" || key == "src" || key == "env" || key == "type";
+      if (!known || equals == std::string_view::npos)
+        throw UsageError(
+            cat("option --secret takes id=ID,src=FILE or id=ID,env=NAME, not ", quoted(word)));
+      fields[key] = std::string(field.substr(equals + 1));
+    }
+    const std::string id = fields["id"];
+    if (id.empty()) throw UsageError(cat("option --secret ", quoted(word), " has no id"));
+    const std::string type = fields["type"];
+    if (!type.empty() && type != "file" && type != "env")
+      throw UsageError(cat("option --secret: type is file or env, not ", quoted(type)));
+    std::string name = fields["env"];
+    if (type == "env" && name.empty()) name = fields["src"].empty() ? id : fields["src"];
+    const bool plain = fields["src"].empty() && name.empty() && type.empty();
+    if (plain && environment.variables.contains(id)) name = id;
+    build::SecretSource source;
+    if (name.empty()) {
+      source.file = fields["src"].empty() ? id : fields["src"];
+    } else if (const auto set = environment.variables.find(name);
+               set != environment.variables.end()) {
+      source.value = set->second;
+    } else {
+      throw UsageError(cat("option --secret: ", quoted(name), " is not set in the environment"));
+    }
+    found[id] = std::move(source);
+  }
+  return found;
+}
+
+std::map<std::string, std::string> agents(const Arguments& arguments,
+                                          const Environment& environment) {
+  std::map<std::string, std::string> found;
+  for (const std::string& word : arguments.values("ssh")) {
+    const std::size_t equals = word.find('=');
+    const std::string id = word.substr(0, equals);
+    std::string socket = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (socket.empty()) socket = environment.variable("SSH_AUTH_SOCK");
+    if (id.empty() || socket.empty())
+      throw UsageError(
+          cat("option --ssh ", quoted(word), ": give it as ID=SOCKET, or set SSH_AUTH_SOCK"));
+    found[id] = std::move(socket);
+  }
+  return found;
+}
+
 /// SOURCE_DATE_EPOCH of the build arguments, else of the environment.
 std::optional<Timestamp> source_date_epoch(const std::map<std::string, std::string>& args,
                                            const Environment& environment) {
@@ -157,6 +220,8 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
   options.target = arguments.value_or("target", "");
   options.build_args = build_args(arguments, environment);
   options.labels = pairs(arguments, "label");
+  options.secrets = secrets(arguments, environment);
+  options.agents = agents(arguments, environment);
   if (const auto platform = arguments.value("platform"))
     options.platform = parse_platform(*platform);
   options.no_cache = arguments.flag("no-cache");

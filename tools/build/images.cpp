@@ -134,7 +134,8 @@ int run_prune(const Arguments& arguments, const Environment& environment) {
       with_context([] { return std::string("prune"); },
                    [&] { return stores.local().prune(arguments.flag("all")); });
   print(cat("removed ", report.blobs, " blobs, ", report.snapshots, " unpacked layers, ",
-            report.steps, " step results: ", human_size(report.bytes), "\n"));
+            report.steps, " step results, ", report.cache_mounts,
+            " cache mounts: ", human_size(report.bytes), "\n"));
   return 0;
 }
 
@@ -147,7 +148,7 @@ constexpr std::array<std::span<const OptionSpec>, 1> kImagesGroups = {kImagesOpt
 constexpr std::array<OptionSpec, 1> kPruneOptions = {{
     {.name = "all",
      .letter = 'a',
-     .help = "also the results of build steps, so that the next build starts cold"},
+     .help = "also cache mounts and the results of build steps, so that the next build starts cold"},
 }};
 constexpr std::array<std::span<const OptionSpec>, 1> kPruneGroups = {kPruneOptions};
 constexpr std::array<std::string_view, 2> kImagesExamples = {"List the local images for a script",

@@ -1,0 +1,237 @@
+#include "libimage/build/step_mounts.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/build/copy_source.h"
+#include "libimage/build/environment.h"
+#include "libimage/container/tree_copy.h"
+#include "libimage/io/path.h"
+
+namespace lade::build {
+namespace {
+
+constexpr std::uint64_t kMaxSecretBytes = std::uint64_t{500} * 1024;  // BuildKit's bound
+
+std::string kind_name(RunMount::Kind kind) {
+  switch (kind) {
+    case RunMount::Kind::bind:
+      return "bind";
+    case RunMount::Kind::cache:
+      return "cache";
+    case RunMount::Kind::tmpfs:
+      return "tmpfs";
+    case RunMount::Kind::secret:
+      return "secret";
+    case RunMount::Kind::ssh:
+      return "ssh";
+  }
+  return {};
+}
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::string target_of(const StageContext& stage, const RunMount& mount) {
+  std::string target = stage.absolute(mount.target);
+  if (clean_path(target).empty())
+    throw Error(Errc::invalid_content, "--mount: the target is the root itself");
+  return target;
+}
+
+std::string secret_id(const RunMount& mount) {
+  if (!mount.id.empty()) return mount.id;
+  return base_name(mount.source.empty() ? mount.target : mount.source);
+}
+
+std::string absolute_host_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         &std::free);
+  if (!real) throw_errno(cat("open ", quoted(path)));
+  return real.get();
+}
+
+}  // namespace
+
+void add_mounts(StepKey& key, StageContext& stage, const std::vector<RunMount>& mounts) {
+  for (const RunMount& mount : mounts) {
+    key.add(cat("mount ", kind_name(mount.kind), mount.readonly ? " ro" : " rw",
+                mount.required ? " required" : ""));
+    key.add(mount.target).add(mount.source).add(mount.environment);
+    key.add(mount.size ? cat(*mount.size) : "");
+    if (mount.kind != RunMount::Kind::bind) continue;
+    if (!mount.from.empty()) {
+      const auto chain = stage.tree_of(mount.from).chain();
+      key.add(chain ? chain->value.str() : std::string("scratch"));
+    } else {
+      BuildContext& context = stage.run().context();
+      add_sources(key, context, match_sources(context, cat("/", mount.source)), stage.run().jobs(),
+                  stage.stop());
+    }
+  }
+}
+
+StepMounts::StepMounts(StageContext& stage, const std::vector<RunMount>& mounts) {
+  for (const RunMount& mount : mounts) {
+    with_context([&] { return cat("--mount=type=", kind_name(mount.kind)); },
+                 [&] {
+                   switch (mount.kind) {
+                     case RunMount::Kind::bind:
+                       return bind(stage, mount);
+                     case RunMount::Kind::cache:
+                       return cache(stage, mount);
+                     case RunMount::Kind::tmpfs:
+                       return tmpfs(stage, mount);
+                     case RunMount::Kind::secret:
+                       return secret(stage, mount);
+                     case RunMount::Kind::ssh:
+                       return agent(stage, mount);
+                   }
+                 });
+  }
+}
+
+void StepMounts::add_to(sandbox::RuntimeConfig& step) const {
+  step.mounts.insert(step.mounts.end(), mounts_.begin(), mounts_.end());
+  for (const std::string& variable : variables_) {
+    const std::size_t equals = variable.find('=');
+    set_variable(step.process.env, variable.substr(0, equals), variable.substr(equals + 1));
+  }
+}
+
+void StepMounts::bind(StageContext& stage, const RunMount& mount) {
+  ShownPiece piece{.source = clean_path(mount.source), .destination = target_of(stage, mount)};
+  LocalStore& store = stage.run().services().store;
+  if (mount.from.empty()) {
+    piece.hidden = stage.run().context().hidden();
+    trees_.push_back(
+        show_directory(store, absolute_host_path(stage.run().options().context), piece));
+  } else {
+    trees_.push_back(show_root(store, stage.tree_of(mount.from), piece));
+  }
+  mounts_.push_back(trees_.back().mount);
+  if (mount.readonly) mounts_.back().options.emplace_back("ro");
+}
+
+void StepMounts::cache(StageContext& stage, const RunMount& mount) {
+  const std::string target = target_of(stage, mount);
+  LocalStore& store = stage.run().services().store;
+  CacheMountOptions options{.id = mount.id.empty() ? cat("/", clean_path(target)) : mount.id};
+  if (mount.sharing == RunMount::Sharing::exclusive)
+    options.sharing = CacheMountOptions::Sharing::exclusive;
+  if (mount.sharing == RunMount::Sharing::locked)
+    options.sharing = CacheMountOptions::Sharing::locked;
+  options.mode = mount.mode.value_or(0755);
+  options.owner = {mount.uid.value_or(0), mount.gid.value_or(0)};
+  // As BuildKit: a cache that begins differently is another one.
+  const auto add = [&](std::string_view name, std::string_view value) {
+    options.id += cat(" ", name, "=", value);
+  };
+  if (mount.mode) add("mode", cat(*mount.mode));
+  if (mount.uid) add("uid", cat(*mount.uid));
+  if (mount.gid) add("gid", cat(*mount.gid));
+  if (!mount.from.empty()) {
+    const RootFs& from = stage.tree_of(mount.from);
+    const auto chain = from.chain();
+    add("from", cat(chain ? chain->value.str() : std::string("scratch"), " ", mount.source));
+    options.seed = [&from, &mount](const DirFd& tree) {
+      const std::string whole = from.whole();
+      if (whole.empty()) return;
+      const DirFd root = open_dir(whole);
+      const std::string source = clean_path(mount.source);
+      copy_tree(
+          DirFd(
+              open_in_root(root, source.empty() ? "." : source, O_RDONLY | O_DIRECTORY).release()),
+          tree);
+    };
+  } else if (!mount.source.empty()) {
+    throw Error(Errc::invalid_content, "source belongs to from");
+  }
+  const bool given = mount.mode || mount.uid || mount.gid;
+  if (options.seed && !given) options.owner.reset();
+  caches_.push_back(store.cache_mount(options, stage.stop()));
+  mounts_.push_back({.destination = target,
+                     .type = "bind",
+                     .source = caches_.back().path,
+                     .options = {"bind", mount.readonly ? "ro" : "rw", "nosuid", "nodev"}});
+}
+
+void StepMounts::tmpfs(StageContext& stage, const RunMount& mount) {
+  sandbox::Mount made{.destination = target_of(stage, mount),
+                      .type = "tmpfs",
+                      .source = "tmpfs",
+                      .options = {"nosuid", "nodev"}};
+  if (mount.size && *mount.size > 0) made.options.push_back(cat("size=", *mount.size));
+  mounts_.push_back(std::move(made));
+}
+
+void StepMounts::secret(StageContext& stage, const RunMount& mount) {
+  const std::string id = secret_id(mount);
+  const auto& secrets = stage.run().options().secrets;
+  const auto given = secrets.find(id);
+  if (given == secrets.end()) {
+    if (!mount.required) return;
+    throw Error(Errc::not_found,
+                cat("secret ", quoted(id), " is required: give it with --secret id=", printable(id),
+                    ",src=FILE"));
+  }
+  const std::string content =
+      given->second.file.empty()
+          ? given->second.value
+          : with_context([&] { return cat("secret ", quoted(id)); },
+                         [&] { return read_file(given->second.file, kMaxSecretBytes); });
+  if (content.size() > kMaxSecretBytes)
+    throw Error(Errc::limit_exceeded, cat("secret ", quoted(id), " is larger than 500 KiB"));
+  if (!mount.environment.empty()) {
+    if (content.find('\0') != std::string::npos)
+      throw Error(Errc::invalid_content, cat("secret ", quoted(id), " holds a NUL byte"));
+    variables_.push_back(cat(mount.environment, "=", content));
+    if (mount.target.empty()) return;
+  }
+  std::string mode = "0";  // octal
+  for (std::uint32_t rest = mount.mode.value_or(0400); rest != 0; rest /= 8)
+    mode.insert(mode.begin() + 1, static_cast<char>('0' + rest % 8));
+  mounts_.push_back(
+      {.destination =
+           mount.target.empty() ? cat("/run/secrets/", base_name(id)) : target_of(stage, mount),
+       .type = "content",
+       .source = {},
+       .options = {"ro", "nosuid", "nodev", "noexec", cat("mode=", mode),
+                   cat("uid=", mount.uid.value_or(0)), cat("gid=", mount.gid.value_or(0))},
+       .content = content});
+}
+
+void StepMounts::agent(StageContext& stage, const RunMount& mount) {
+  const std::string id = mount.id.empty() ? "default" : mount.id;
+  if (mount.mode || mount.uid || mount.gid)
+    throw Error(Errc::unsupported,
+                "mode, uid and gid are not implemented: the socket has those of the agent");
+  const auto& agents = stage.run().options().agents;
+  const auto given = agents.find(id);
+  if (given == agents.end()) {
+    if (!mount.required) return;
+    throw Error(Errc::not_found, cat("agent ", quoted(id), " is required: give it with --ssh ",
+                                     printable(id), "=SOCKET"));
+  }
+  struct stat found {};
+  if (::stat(given->second.c_str(), &found) != 0)
+    throw_errno(cat("agent ", quoted(id), ": open ", quoted(given->second)));
+  if (!S_ISSOCK(found.st_mode))
+    throw Error(Errc::unsupported,
+                cat("agent ", quoted(id), ": ", quoted(given->second),
+                    " is no socket; keys are not implemented, add them to an agent"));
+  const std::string target =
+      mount.target.empty() ? cat("/run/buildkit/ssh_agent.", agents_) : target_of(stage, mount);
+  if (agents_++ == 0 && !get_variable(stage.state().environment, "SSH_AUTH_SOCK"))
+    variables_.push_back(cat("SSH_AUTH_SOCK=", target));
+  mounts_.push_back({.destination = target,
+                     .type = "bind",
+                     .source = given->second,
+                     .options = {"bind", "nosuid", "nodev", "noexec"}});
+}
+
+}  // namespace lade::build
