@@ -22,6 +22,13 @@ StepSpec full_spec() {
   spec.config.process.user = {1, 2, {3, 4}, 077};
   spec.config.process.rlimits = {{"RLIMIT_CORE", 0, ~std::uint64_t{0}}};
   spec.config.root.overlay = OverlayRoot{{"l1", "l2"}, "u", "w"};
+  spec.config.mounts.push_back({.destination = "/o",
+                                .type = "overlay",
+                                .source = "piece",
+                                .options = {"ro"},
+                                .overlay = OverlayRoot{{"l"}, "u", "w"}});
+  spec.config.mounts.push_back(
+      {.destination = "/c", .type = "content", .source = {}, .content = "text"});
   spec.seccomp_filter = std::string(16, '\1');
   spec.mount_fds = {-1, 7};
   spec.channel = 5;
@@ -53,6 +60,8 @@ TEST(StepSpec, ReadsWhatItWrites) {
   EXPECT_EQ(encode(read), bytes);
   EXPECT_EQ(read.config.process.args[2], std::string("b\0c", 3));
   EXPECT_EQ(read.config.root.overlay->lower, (std::vector<std::string>{"l1", "l2"}));
+  EXPECT_EQ(read.config.mounts.back().content, "text");
+  EXPECT_EQ((read.config.mounts.end() - 2)->overlay->lower, std::vector<std::string>{"l"});
   EXPECT_EQ(read.config.namespaces, full_spec().config.namespaces);
   EXPECT_EQ(read.mount_fds, (std::vector<int>{-1, 7}));
 }
@@ -114,6 +123,15 @@ TEST(Validate, NamesWhatIsWrong) {
                 c.mounts.push_back({"/x", "bind", "/y", {"size=1"}});
               }),
               HasSubstr("option 'size=1' is not one that 'bind' takes"));
+  EXPECT_THAT(refusal([](C& c) {
+                c.mounts.push_back({"/x", "overlay", ""});
+              }),
+              HasSubstr("belong to an overlay"));
+  EXPECT_THAT(
+      refusal([](C& c) {
+        c.mounts.push_back({.destination = "/x", .type = "tmpfs", .source = {}, .content = "text"});
+      }),
+      HasSubstr("holds no content"));
   EXPECT_THAT(refusal([](C& c) { c.masked_paths = {"x"}; }), HasSubstr("masked path"));
   EXPECT_THAT(refusal([](C& c) { c.namespaces.erase(Namespace::pid); }),
               HasSubstr("mount and pid"));
