@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -76,7 +77,8 @@ struct CopyPlan {
   std::vector<oci::Document> documents = {};
   std::vector<PlannedBlob> blobs = {};
   std::optional<oci::Family> convert_to = {};
-  bool rewrites_documents = false;              ///< digests of documents will change
+  bool rewrites_documents = false;              ///< digests of documents will change:
+  std::set<Digest> changed = {};                ///< of these, as they are at the source
   std::vector<oci::Descriptor> referrers = {};  ///< documents found by their subject only
   std::vector<PlannedTag> tags = {};            ///< cosign's
   std::vector<std::string> warnings = {};       ///< what the user should know, a sentence each

@@ -36,9 +36,11 @@ CopyForecast forecast_copy(const CopyPlan& plan, Reader& source, Writer& destina
       [&](std::size_t i) {
         if (i >= blobs) {
           CopyForecast::Document& document = forecast.documents[i - blobs];
-          document.fate = destination.contains(document.descriptor) ? Fate::exists
-                          : plan.rewrites_documents                 ? Fate::recompress
-                                                                    : Fate::move;
+          if (plan.changed.contains(document.descriptor.digest)) {
+            document.fate = Fate::recompress;
+          } else if (destination.contains(document.descriptor)) {
+            document.fate = Fate::exists;
+          }
           return;
         }
         CopyForecast::Blob& blob = forecast.blobs[i];

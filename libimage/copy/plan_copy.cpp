@@ -127,7 +127,7 @@ class Planner {
     add(*document, 0);
     mark_changes();
     if (options_.attached != CopyOptions::Attached::left_behind) add_attached();
-    plan_.rewrites_documents = !changed_.empty();
+    plan_.rewrites_documents = !plan_.changed.empty();
     if (options_.preserve_digests) check_digests(root);
     return std::move(plan_);
   }
@@ -193,7 +193,7 @@ class Planner {
       add_manifest(document, *manifest, depth);
     }
     if (is_converted(document)) {
-      changed_.insert(document.descriptor.digest);
+      plan_.changed.insert(document.descriptor.digest);
     }
     plan_.documents.push_back(document);
   }
@@ -235,7 +235,7 @@ class Planner {
       const Descriptor& layer = manifest.layers[i];
       const std::string codec = add_layer(layer, convert, is_image(manifest));
       if (codec.empty()) continue;
-      changed_.insert(document.descriptor.digest);
+      plan_.changed.insert(document.descriptor.digest);
       if (convert) after.layers[i].media_type = oci::layer_media_type(*plan_.convert_to, codec);
     }
     // Before anything is moved.
@@ -301,13 +301,13 @@ class Planner {
         if (manifest->subject) pointed_from.emplace(manifest->subject->digest, digest);
       }
     }
-    std::vector<Digest> pending(changed_.begin(), changed_.end());
+    std::vector<Digest> pending(plan_.changed.begin(), plan_.changed.end());
     while (!pending.empty()) {
       const Digest digest = std::move(pending.back());
       pending.pop_back();
       const auto [first, last] = pointed_from.equal_range(digest);
       for (auto from = first; from != last; ++from) {
-        if (changed_.insert(from->second).second) pending.push_back(from->second);
+        if (plan_.changed.insert(from->second).second) pending.push_back(from->second);
       }
     }
   }
@@ -343,7 +343,7 @@ class Planner {
       std::vector<Descriptor> fresh;
       for (const Descriptor& referrer : answer.found) {
         if (documents_seen_.contains(referrer.digest)) continue;
-        if (changed_.contains(answer.subject.digest)) {
+        if (plan_.changed.contains(answer.subject.digest)) {
           ++left_behind;
         } else if (!is_document(referrer)) {
           warn(referrer, cat("is of type ", quoted(referrer.media_type), ", which is not copied"));
@@ -416,7 +416,7 @@ class Planner {
     for (const Document& document : plan_.documents) signed_ones.push_back(document.descriptor);
     std::size_t left_behind = 0;
     for (const CosignTag& tag : find_cosign_tags(documents_, signed_ones, options_)) {
-      if (changed_.contains(tag.subject)) {
+      if (plan_.changed.contains(tag.subject)) {
         ++left_behind;
         continue;
       }
@@ -437,9 +437,8 @@ class Planner {
   CopyPlan plan_{.root = {.digest = sha256_of("")}};
   std::set<Digest> documents_seen_;
   std::set<Digest> blobs_seen_;
-  std::set<Digest> changed_;  // documents that will have another digest
-  std::set<Digest> kept_;     // entries of a sparse index that are copied
-  bool untouched_ = false;    // while attached documents are added
+  std::set<Digest> kept_;   // entries of a sparse index that are copied
+  bool untouched_ = false;  // while attached documents are added
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "libimage/store/layout_index.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -14,16 +15,15 @@ namespace {
 // A hostile layout must not make us read documents for ever.
 constexpr std::size_t kMaxDocumentsWalked = 100'000;
 
-void add_if_referrer(const oci::Document& document, const Digest& subject,
-                     std::vector<oci::Descriptor>& found) {
+void add_if_referrer(const oci::Document& document, ReferrersBySubject& found) {
   const auto add = [&](const auto& parsed, const std::string& artifact_type) {
-    if (!parsed.subject || parsed.subject->digest != subject) return;
+    if (!parsed.subject) return;
     // distribution-spec v1.1.1, "Listing Referrers": the document's own type and annotations.
-    found.push_back({.media_type = document.descriptor.media_type,
-                     .digest = document.descriptor.digest,
-                     .size = document.descriptor.size,
-                     .annotations = parsed.annotations,
-                     .artifact_type = artifact_type});
+    found[parsed.subject->digest].push_back({.media_type = document.descriptor.media_type,
+                                             .digest = document.descriptor.digest,
+                                             .size = document.descriptor.size,
+                                             .annotations = parsed.annotations,
+                                             .artifact_type = artifact_type});
   };
   if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
     add(*manifest,
@@ -76,6 +76,24 @@ void walk_documents(Reader& reader, const std::vector<oci::Descriptor>& entries,
   }
 }
 
+/// True for an entry that is there for the sake of another image: an artifact without a name, or
+/// one named by the digest that it is about ("sha256-HEX.sig", the referrers tag schema).
+bool is_about_another(const oci::Descriptor& entry) {
+  const std::string name = ref_name(entry);
+  if (name.empty()) return !entry.artifact_type.empty();
+  const std::string_view digest = std::string_view(name).substr(0, name.find('.'));
+  const std::size_t dash = digest.find('-');
+  return dash != std::string_view::npos &&
+         Digest::try_parse(cat(digest.substr(0, dash), ":", digest.substr(dash + 1))).has_value();
+}
+
+/// The entries that an empty Tag may mean.
+std::vector<oci::Descriptor> own_images(const std::vector<oci::Descriptor>& entries) {
+  std::vector<oci::Descriptor> own;
+  std::remove_copy_if(entries.begin(), entries.end(), std::back_inserter(own), is_about_another);
+  return own.empty() ? entries : own;
+}
+
 /// The error of an empty Tag where there is a choice, with the names to choose from.
 Error choose_one(std::string_view where, const std::vector<oci::Descriptor>& entries) {
   constexpr std::size_t kShown = 10;
@@ -100,11 +118,12 @@ std::optional<oci::Descriptor> find_entry(const std::vector<oci::Descriptor>& en
   const auto* tag = std::get_if<Tag>(&reference);
   if (tag != nullptr && tag->value.empty()) {
     if (entries.empty()) return std::nullopt;
-    const bool several = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
-      return entry.digest != entries.front().digest;
+    const std::vector<oci::Descriptor> own = own_images(entries);
+    const bool several = std::any_of(own.begin(), own.end(), [&](const auto& entry) {
+      return entry.digest != own.front().digest;
     });
     if (several) throw choose_one(where, entries);
-    return entries.front();
+    return own.front();
   }
   const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
     return tag != nullptr ? ref_name(entry) == tag->value
@@ -191,13 +210,17 @@ std::set<Digest> reached_blobs(Reader& reader, const std::vector<oci::Descriptor
   return reached;
 }
 
-std::vector<oci::Descriptor> find_referrers(Reader& reader,
-                                            const std::vector<oci::Descriptor>& entries,
-                                            const Digest& subject, const HasBlob& has) {
-  std::vector<oci::Descriptor> found;
+ReferrersBySubject all_referrers(Reader& reader, const std::vector<oci::Descriptor>& entries,
+                                 const HasBlob& has) {
+  ReferrersBySubject found;
   walk_documents(reader, entries, has,
-                 [&](const oci::Document& document) { add_if_referrer(document, subject, found); });
+                 [&](const oci::Document& document) { add_if_referrer(document, found); });
   return found;
+}
+
+std::vector<oci::Descriptor> referrers_of(const ReferrersBySubject& all, const Digest& subject) {
+  const auto found = all.find(subject);
+  return found == all.end() ? std::vector<oci::Descriptor>() : found->second;
 }
 
 }  // namespace lade

@@ -2,6 +2,7 @@
 /// shared by layouts in directories and in archives.
 #pragma once
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -46,10 +47,13 @@ using HasBlob = std::function<bool(const oci::Descriptor&)>;
 std::set<Digest> reached_blobs(Reader& reader, const std::vector<oci::Descriptor>& entries,
                                const HasBlob& has);
 
-/// Descriptors of the documents, among those that `entries` reach in `reader`, whose subject is
-/// `subject`.
-std::vector<oci::Descriptor> find_referrers(Reader& reader,
-                                            const std::vector<oci::Descriptor>& entries,
-                                            const Digest& subject, const HasBlob& has);
+using ReferrersBySubject = std::map<Digest, std::vector<oci::Descriptor>>;
+
+/// Descriptors of the documents with a subject, among those that `entries` reach in `reader`.
+ReferrersBySubject all_referrers(Reader& reader, const std::vector<oci::Descriptor>& entries,
+                                 const HasBlob& has);
+
+/// Those of one subject.
+std::vector<oci::Descriptor> referrers_of(const ReferrersBySubject& all, const Digest& subject);
 
 }  // namespace lade

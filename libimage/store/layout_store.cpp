@@ -1,9 +1,11 @@
 #include "libimage/store/layout_store.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -114,8 +116,15 @@ struct LayoutStore::State {
   DirFd blobs;
   std::optional<MadeDirs> made;  ///< for a layout that this store made
 
+  /// What tells one index.json from another.
+  using IndexVersion = std::array<std::int64_t, 6>;
+  std::mutex referrers_mutex;
+  std::optional<ReferrersBySubject> referrers;  // guarded by referrers_mutex
+  IndexVersion referrers_version = {};          // guarded by referrers_mutex: what they are from
+
   State(const std::string& directory, LayoutOptions given);
 
+  [[nodiscard]] IndexVersion index_version() const;
   void open();
   void open_to_write();
   void create();
@@ -139,6 +148,17 @@ LayoutStore::State::State(const std::string& directory, LayoutOptions given)
     : path(directory), options(std::move(given)) {
   with_context([&] { return cat("open layout ", quoted(path)); },
                [&] { options.create ? open_to_write() : open(); });
+}
+
+LayoutStore::State::IndexVersion LayoutStore::State::index_version() const {
+  const std::optional<struct stat> st = stat_entry(dir, std::string(oci::kIndexFile));
+  if (!st) return {};
+  return {static_cast<std::int64_t>(st->st_ino),
+          static_cast<std::int64_t>(st->st_size),
+          st->st_mtim.tv_sec,
+          st->st_mtim.tv_nsec,
+          st->st_ctim.tv_sec,
+          st->st_ctim.tv_nsec};
 }
 
 void LayoutStore::State::open() {
@@ -311,8 +331,14 @@ std::optional<oci::Descriptor> LayoutStore::unlisted_document(const Digest& dige
 std::optional<std::vector<std::string>> LayoutStore::tags() { return entry_names(entries()); }
 
 std::optional<std::vector<oci::Descriptor>> LayoutStore::referrers(const Digest& subject) {
-  return find_referrers(*this, entries(), subject,
-                        [this](const oci::Descriptor& blob) { return contains(blob); });
+  const std::scoped_lock lock(state_->referrers_mutex);
+  const auto version = state_->index_version();
+  if (!state_->referrers || state_->referrers_version != version) {
+    state_->referrers = all_referrers(
+        *this, entries(), [this](const oci::Descriptor& blob) { return contains(blob); });
+    state_->referrers_version = version;
+  }
+  return referrers_of(*state_->referrers, subject);
 }
 
 std::shared_ptr<const UniqueFd> LayoutStore::file_of(const oci::Descriptor& blob) {
@@ -347,7 +373,9 @@ void LayoutStore::tag(const Tag& tag, const oci::Descriptor& descriptor) {
   edit_index([&](oci::Index& index) { name_entry(index.manifests, tag, descriptor); });
 }
 
-void LayoutStore::list_referrer(const oci::Descriptor& referrer) { tag(Tag{}, referrer); }
+void LayoutStore::list_referrer(const oci::Descriptor& referrer) {
+  LayoutStore::tag(Tag{}, referrer);  // to those that derive from this, an empty Tag is their name
+}
 
 bool LayoutStore::try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) {
   if (!blob.digest.verifiable()) return false;

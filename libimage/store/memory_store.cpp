@@ -74,7 +74,8 @@ std::optional<std::vector<oci::Descriptor>> MemoryStore::referrers(const Digest&
           {.media_type = media_type, .digest = digest, .size = blobs_.at(digest).size()});
     }
   }
-  return find_referrers(*this, documents, subject, [](const oci::Descriptor&) { return true; });
+  const auto has = [](const oci::Descriptor&) { return true; };
+  return referrers_of(all_referrers(*this, documents, has), subject);
 }
 
 bool MemoryStore::contains(const oci::Descriptor& blob) {

@@ -71,9 +71,13 @@ class OciArchiveReader final : public Reader {
   }
 
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override {
-    return find_referrers(*this, index_.manifests, subject, [this](const oci::Descriptor& blob) {
-      return archive_.find(blob_member(blob.digest));
-    });
+    const std::scoped_lock lock(referrers_mutex_);
+    if (!referrers_) {
+      referrers_ = all_referrers(*this, index_.manifests, [this](const oci::Descriptor& blob) {
+        return archive_.find(blob_member(blob.digest)) != nullptr;
+      });
+    }
+    return referrers_of(*referrers_, subject);
   }
 
  protected:
@@ -101,6 +105,8 @@ class OciArchiveReader final : public Reader {
   PathAndReference name_;
   ArchiveFile archive_;
   oci::Index index_ = {};
+  std::mutex referrers_mutex_;
+  std::optional<ReferrersBySubject> referrers_;  // guarded by referrers_mutex_
 };
 
 /// Writes an OCI layout as a tar archive, which appears at finish().
