@@ -61,6 +61,18 @@ void check_choice(const OptionSpec& option, const std::string& value) {
   throw UsageError(cat("option --", option.name, " takes one of ", known, ", not ", quoted(value)));
 }
 
+/// An option with an optional value takes it after '=' only: "--referrers" alone is
+/// "--referrers=true", whatever follows.
+std::vector<std::string> with_values(const VerbSpec& verb, std::vector<std::string> words) {
+  for (std::string& word : words) {
+    if (word == "--") break;
+    if (!word.starts_with("--")) continue;
+    const OptionSpec* spec = find_option(verb, std::string_view(word).substr(2));
+    if (spec != nullptr && spec->optional_value) word += "=true";
+  }
+  return words;
+}
+
 void check_positional(const VerbSpec& verb, std::size_t count) {
   if (count < verb.min_positional) {
     throw UsageError(cat("too few arguments: expected ", verb.synopsis));
@@ -117,7 +129,8 @@ std::optional<bool> Arguments::tri_state(std::string_view name) const {
   throw UsageError(cat("option --", name, " takes true or false, not ", quoted(*text)));
 }
 
-Arguments parse_arguments(const VerbSpec& verb, const std::vector<std::string>& words) {
+Arguments parse_arguments(const VerbSpec& verb, const std::vector<std::string>& given) {
+  const std::vector<std::string> words = with_values(verb, given);
   Arguments parsed;
   try {
     const po::options_description description = describe(verb);
