@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <utility>
 
 #include "libimage/base/text.h"
 #include "libimage/io/pipe.h"
@@ -92,6 +94,29 @@ void move_one(BlobBranch& branch, Reader& source, const CopyOptions& options,
   }
 }
 
+/// `readers` with those that want the same bytes made joined to one, which `shared` owns.
+std::vector<BlobBranch*> sharing_work(const std::vector<BlobBranch*>& readers,
+                                      std::vector<std::unique_ptr<SharedBranch>>& shared) {
+  std::vector<BlobBranch*> out;
+  std::map<std::pair<std::string, oci::Family>, std::vector<BlobBranch*>> groups;
+  for (BlobBranch* reader : readers) {
+    if (reader->planned->action == PlannedBlob::Action::move) {
+      out.push_back(reader);
+    } else {
+      groups[{reader->planned->codec, reader->family}].push_back(reader);
+    }
+  }
+  for (auto& [wanted, group] : groups) {
+    if (group.size() == 1) {
+      out.push_back(group.front());
+    } else {
+      shared.push_back(std::make_unique<SharedBranch>(std::move(group)));
+      out.push_back(&shared.back()->branch());
+    }
+  }
+  return out;
+}
+
 /// One attempt for all branches that are not done.
 void move_once(const std::vector<BlobBranch*>& branches, Reader& source, const CopyOptions& options,
                ProgressObserver& observer, const std::stop_token& stop) {
@@ -105,11 +130,14 @@ void move_once(const std::vector<BlobBranch*>& branches, Reader& source, const C
       branch->failure = e;
     }
   }
+  std::vector<std::unique_ptr<SharedBranch>> shared;
+  readers = sharing_work(readers, shared);
   if (readers.size() == 1) {
     move_one(*readers.front(), source, options, observer, stop);
   } else if (!readers.empty()) {
     stream_to_all(readers, source, options, observer, stop);
   }
+  for (const auto& group : shared) group->hand_out();
 }
 
 const char* note_of(const BlobBranch& branch) {

@@ -52,6 +52,25 @@ class ObservedSource final : public Source {
 /// where planned.
 MovedBlob write_blob(Source& from, const BlobBranch& branch, const CopyOptions& options);
 
+/// Several branches that want the same bytes made of a layer, as one: it is compressed once.
+class SharedBranch {
+ public:
+  /// `branches` recompress the same blob to the same codec and family.
+  explicit SharedBranch(std::vector<BlobBranch*> branches);
+  ~SharedBranch();
+  SharedBranch(const SharedBranch&) = delete;
+  SharedBranch& operator=(const SharedBranch&) = delete;
+  [[nodiscard]] BlobBranch& branch() noexcept { return branch_; }
+  /// Tells the branches what became of branch(): its success is theirs, unless their own
+  /// destination failed.
+  void hand_out();
+
+ private:
+  std::vector<BlobBranch*> branches_;
+  std::unique_ptr<Writer> fork_;
+  BlobBranch branch_;
+};
+
 /// Streams `source`'s blob to `branches`, two or more, each of which ends with `moved` or `failure`
 /// set. A branch that fails does not stop the others; the slowest sets the pace.
 void stream_to_all(const std::vector<BlobBranch*>& branches, Reader& source,

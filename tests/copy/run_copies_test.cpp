@@ -78,6 +78,25 @@ TEST_F(RunCopies, EachDestinationGetsWhatItAccepts) {
   EXPECT_EQ(read_all(*content, 10'000'000, "layer"), big_);
 }
 
+TEST_F(RunCopies, WhatSeveralWantRecompressedFailsForOneAlone) {
+  PickyWriter good({.default_layer_codec = "gzip"});
+  PickyWriter bad({.default_layer_codec = "gzip"});
+  PickyWriter flaky({.default_layer_codec = "gzip"});
+  PickyWriter other({.default_layer_codec = "zstd"});
+  bad.fail_blobs = [] { throw Error(Errc::denied, "no room"); };
+  std::atomic<int> failures = 1;
+  flaky.fail_blobs = [&] {
+    if (failures-- > 0) throw Error(Errc::unavailable, "connection lost");
+  };
+  options_.jobs = 1;
+  const auto outcomes = copy({&bad, &good, &flaky, &other});
+  EXPECT_EQ(outcomes[0].failure->code(), Errc::denied);
+  EXPECT_EQ(outcomes[1].result->root, outcomes[2].result->root);
+  EXPECT_EQ(good.store.blob_count(), flaky.store.blob_count());
+  EXPECT_NE(outcomes[3].result->root.digest, outcomes[1].result->root.digest);
+  EXPECT_EQ(reader_.opened.load(), 6);  // five blobs, one of them again
+}
+
 TEST_F(RunCopies, ADestinationThatFailsDoesNotStopTheOthers) {
   PickyWriter good({});
   PickyWriter bad({});
