@@ -272,7 +272,7 @@ class Several(Case):
 
     def test_all_takes_what_refers_to_the_images_along(self):
         result = self.lade("copy", "--all", "--progress", "plain", self.source, f"oci:{self.tmp}/all:a")
-        self.assertIn("1 referrers, 1 signature tags", result.err)
+        self.assertIn("1 referrer, 1 signature tag", result.err)
         index = check_layout(self.tmp / "all")
         self.assertEqual([e["digest"] for e in index["manifests"]].count(self.sbom["digest"]), 1)
         self.assertEqual(self.blobs("all"), self.blobs("source"))
@@ -281,8 +281,11 @@ class Several(Case):
         for words in (["--no-referrers"], ["--referrers=false"]):
             self.lade("copy", "--all", *words, self.source, f"oci:{self.tmp}/without:a")
             self.assertNotIn(self.sbom["digest"].split(":")[1], self.blobs("without"))
-        result = self.lade_fails("copy", "--referrers", self.source, f"dir:{self.tmp}/d")
-        self.assertIn("cannot hold referrers", result.err)
+        for place in (f"dir:{self.tmp}/d", f"docker-archive:{self.tmp}/d.tar:a:b", "app"):
+            result = self.lade_fails("copy", "--referrers", "--platform", "linux/arm64", self.source, place)
+            self.assertIn("cannot hold referrers", result.err)
+        self.lade("copy", "--all", self.source, "app")
+        self.assertNotIn(self.signature, self.lade("images").out)
 
     def test_referrers_travel_through_registries(self):
         with Registry(self.tmp / "registry") as registry:

@@ -103,17 +103,21 @@ struct Destination {
   std::optional<Error> failure = {};
 };
 
+std::string counted(std::uint64_t count, std::string_view what) {
+  return cat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string summary(const CopyPlan& plan, const CopyResult& result) {
   std::string text =
-      cat("copied ", human_size(result.bytes_moved), " in ", result.blobs_moved, " blobs");
+      cat("copied ", human_size(result.bytes_moved), " in ", counted(result.blobs_moved, "blob"));
   if (result.blobs_skipped != 0) {
     text += cat(", ", result.blobs_skipped, " existed (", human_size(result.bytes_skipped), ")");
   }
   if (result.blobs_mounted != 0) {
     text += cat(", ", result.blobs_mounted, " mounted (", human_size(result.bytes_mounted), ")");
   }
-  if (!plan.referrers.empty()) text += cat(", ", plan.referrers.size(), " referrers");
-  if (!plan.tags.empty()) text += cat(", ", plan.tags.size(), " signature tags");
+  if (!plan.referrers.empty()) text += cat(", ", counted(plan.referrers.size(), "referrer"));
+  if (!plan.tags.empty()) text += cat(", ", counted(plan.tags.size(), "signature tag"));
   return cat(text, ", ", result.root.digest.str());
 }
 
@@ -183,7 +187,9 @@ class CopyRun {
     for (Destination& destination : destinations_) {
       attempt(destination, [&] {
         destination.opened = open_destination(destination.name, *destination_session_, stores_);
-        const Writer::Accepts accepts = destination.opened.writer->accepts();
+        Writer::Accepts accepts = destination.opened.writer->accepts();
+        // What no name reaches is pruned from the local store, which is no mirror.
+        if (!destination.opened.owned) accepts.referrers = false;
         destination.plan = planner.plan(accepts);
         if (destination.opened.tag) destination.tags.push_back(*destination.opened.tag);
         for (const std::string& tag : arguments_.values("additional-tag")) {
@@ -336,7 +342,9 @@ const VerbSpec kCopyVerb = {
         "--sparse "
         "the whole index; attestations go with the image that they are about. With --all, or where "
         "--referrers asks for it, what refers to the images (signatures, SBOMs, other artifacts) "
-        "and cosign's tags go along, unless the digests that they are about change.\n\n"
+        "and cosign's tags go along, unless the digests that they are about change; the local "
+        "store, "
+        "dir: and docker-archive: have no place for them.\n\n"
         "Blobs that the destination has are not moved; between repositories of one "
         "registry they are mounted. "
         "Layers without compression are compressed with gzip for registries and layouts; other "
