@@ -142,6 +142,17 @@ TEST(Platforms, TrimsIndexesWithinIndexes) {
   EXPECT_FALSE(to.store.contains(s390x));
 }
 
+TEST(Platforms, AnIndexThatIsListedAThousandTimesAtEachLevelCostsOne) {
+  MemoryStore store;
+  oci::Descriptor root = make_index(store, {image(store, "a", kAmd64), image(store, "b", kArm64)});
+  for (int level = 0; level < 3; ++level) {
+    root = make_index(store, std::vector<oci::Descriptor>(1000, root));
+  }
+  const CopyPlan plan = plan_copy(store, root, {}, wanting({kAmd64, kS390x}));
+  EXPECT_EQ(plan.documents.size(), 5U);
+  EXPECT_EQ(entries_of(plan).size(), 1000U);
+}
+
 TEST(Platforms, TwinsOfAPlatformStayTogether) {
   MemoryStore store;
   const auto gzip = image(store, "a", kAmd64);
