@@ -9,6 +9,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/http/origin_window.h"
 #include "libimage/http/transfer_loop.h"
 
 namespace lade {
@@ -58,14 +59,22 @@ bool is_worth_retrying(int status) {
   switch (status) {
     case 408:
     case 429:
+    case 499:  // nginx: the client, or a proxy before it, went away
     case 500:
     case 502:
     case 503:
     case 504:
+    case 522:  // Cloudflare: no connection to the origin
       return true;
     default:
       return false;
   }
+}
+
+/// True if the origin works, and wants fewer requests.
+bool asks_for_less(const Response& response) {
+  return response.status == 429 ||
+         (response.status == 503 && response.headers.first("retry-after").has_value());
 }
 
 bool is_redirect(const Request& request, int status) {
@@ -96,9 +105,17 @@ void drop_body(Response& response) {
 struct HttpClient::State {
   using Clock = std::chrono::steady_clock;
   std::mutex mutex;
-  std::shared_ptr<TransferLoop> loop;                   // guarded by mutex
-  std::map<std::string, Clock::time_point> not_before;  // guarded by mutex; by origin
-  std::set<std::string> answered;                       // guarded by mutex; origins
+  std::shared_ptr<TransferLoop> loop;                            // guarded by mutex
+  std::map<std::string, Clock::time_point> not_before;           // guarded by mutex; by origin
+  std::set<std::string> answered;                                // guarded by mutex; origins
+  std::map<std::string, std::unique_ptr<OriginWindow>> windows;  // guarded by mutex; by origin
+
+  OriginWindow& window(const std::string& origin, unsigned limit) {
+    const std::scoped_lock lock(mutex);
+    auto& found = windows[origin];
+    if (!found) found = std::make_unique<OriginWindow>(static_cast<double>(limit));
+    return *found;
+  }
 
   void note_answer(const std::string& origin) {
     const std::scoped_lock lock(mutex);
@@ -235,31 +252,55 @@ Response HttpClient::send_and_follow(Request request) {
   }
 }
 
+Response HttpClient::send_in_window(const Request& request, const std::stop_token& stop) {
+  OriginWindow& window = state_->window(request.url.origin(), options_.requests_per_host);
+  OriginWindow::Place place = window.enter(stop);
+  Response response = send_and_follow(request);
+  if (asks_for_less(response)) {
+    place.refused();
+  } else {
+    place.answered();
+  }
+  return response;
+}
+
 Response HttpClient::send(Request request) {
   const unsigned attempts = request.attempts != 0 ? request.attempts : options_.retry.attempts;
   const std::stop_token stop = request.stop.value_or(options_.stop);
   const std::string origin = request.url.origin();
+  const auto patience =
+      attempts > 1 ? options_.patience : std::chrono::milliseconds(0);  // 1: the caller decides
+  std::chrono::milliseconds waited{0};
+  unsigned sent = 0;
   for (unsigned attempt = 1;; ++attempt) {
     if (const auto left = state_->pause_left(origin); left.count() > 0) {
       wait_before_retry(options_.retry, left, stop);
     }
     std::optional<Error> failure;
+    bool slow_down = false;
     try {
-      Response response = send_and_follow(request);
+      Response response = send_in_window(request, stop);
+      ++sent;
       state_->note_answer(origin);
-      response.attempts = attempt;
-      if (attempt >= attempts || !is_worth_retrying(response.status)) return response;
+      response.attempts = sent;
+      slow_down = asks_for_less(response) && waited < patience;
+      if (!is_worth_retrying(response.status) || (attempt >= attempts && !slow_down)) {
+        return response;
+      }
       const int pause = response.retry_after_seconds();
       failure.emplace(Errc::unavailable, cat("status ", response.status),
                       HttpDetail{.status = response.status, .retry_after_seconds = pause});
       drop_body(response);
     } catch (const Error& e) {
+      ++sent;
       if (!may_succeed_later(e)) throw;
       const bool hopeless = attempt > 1 && never_connected(e) && !state_->has_answered(origin);
-      if (attempt >= attempts || hopeless) throw attempt > 1 ? e.as_final() : e;
+      if (attempt >= attempts || hopeless) throw sent > 1 ? e.as_final() : e;
       failure = e;
     }
-    const auto delay = delay_after(options_.retry, attempt, *failure);
+    const auto delay = wait_after(*failure, sent);
+    waited += delay;
+    if (slow_down) --attempt;  // bounded by the patience
     const auto* detail = std::get_if<HttpDetail>(&failure->detail());
     if (detail != nullptr && detail->retry_after_seconds >= 0) {
       state_->pause(origin, delay);  // the next attempt, of any thread, waits for it
@@ -267,6 +308,14 @@ Response HttpClient::send(Request request) {
       wait_before_retry(options_.retry, delay, stop);
     }
   }
+}
+
+/// At least what is due without a Retry-After: one of 0 would be followed for ever.
+std::chrono::milliseconds HttpClient::wait_after(const Error& failure, unsigned attempt) const {
+  const auto asked = delay_after(options_.retry, attempt, failure);
+  if (attempt < options_.retry.attempts) return asked;
+  const auto due = delay_after(options_.retry, attempt, Error(failure.code(), failure.what()));
+  return std::max(asked, due);
 }
 
 }  // namespace lade

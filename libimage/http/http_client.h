@@ -40,6 +40,11 @@ struct HttpOptions {
   /// Large, because a caller may hold a slow download open while it needs another connection.
   unsigned connections_per_host = 64;
   RetryPolicy retry = {};
+  /// How long a request waits in all for an origin that says 429, or 503 with Retry-After: such an
+  /// answer is no failure, but a request to slow down.
+  std::chrono::milliseconds patience{600'000};
+  /// Requests at once to one origin that has not asked for less.
+  unsigned requests_per_host = 64;
   /// Asked before each request and redirect; empty: defaults.
   std::function<TlsOptions(const Url&)> tls_for = {};
   std::stop_token stop = {};
@@ -115,9 +120,10 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   /// Sends the request and returns the answer, whatever its status, once its headers are here.
-  /// Failed connections and 408, 429, 500, 502, 503, 504 are tried again as RetryPolicy says, but
-  /// only once where nobody can be reached at an origin that never answered; an
-  /// origin that asked for a pause (Retry-After) gets it from every thread. Redirects are followed:
+  /// Failed connections and 408, 429, 499, 500, 502, 503, 504, 522 are tried again as RetryPolicy
+  /// says, but only once where nobody can be reached at an origin that never answered; an origin
+  /// that asked for a pause (Retry-After) gets it from every thread, and fewer requests at once.
+  /// Redirects are followed:
   /// of GET and HEAD always, of other methods for 307 and 308; Authorization is dropped for good
   /// when the origin changes, and https never leads to http. Throws Error{unavailable, denied
   /// (TLS), limit_exceeded, ...}, final if it was tried again, or Cancelled.
@@ -133,6 +139,8 @@ class HttpClient {
   struct State;
   Response send_once(const Request& request);
   Response send_and_follow(Request request);
+  [[nodiscard]] std::chrono::milliseconds wait_after(const Error& failure, unsigned attempt) const;
+  Response send_in_window(const Request& request, const std::stop_token& stop);
   std::shared_ptr<TransferLoop> loop();
   HttpOptions options_;
   std::unique_ptr<State> state_;

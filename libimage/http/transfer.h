@@ -63,6 +63,7 @@ class Transfer {
   void set_method(const Request& request, Body body, std::uint64_t size);
   void set_headers(const Request& request, Body body, std::uint64_t size);
   void set_tls(const TlsOptions& tls);
+  void set_client_certificate(const TlsOptions& tls);
   void header_line(std::string_view line);
   void take_body(ByteView data);
   std::size_t give_body(std::span<std::byte> out);

@@ -69,6 +69,7 @@ UploadTraits parse_traits(std::string_view text) {
       traits.chunk_bytes = *bytes;
     }
     if (line == "loses-chunks") traits.loses_chunks = true;
+    if (line == "needs-length") traits.needs_length = true;
     if (line == "needs-mount-source") traits.needs_mount_source = true;
   }
   return traits;
@@ -76,6 +77,7 @@ UploadTraits parse_traits(std::string_view text) {
 
 std::string text_of(const UploadTraits& traits) {
   return cat("chunk-bytes ", traits.chunk_bytes, "\n", traits.loses_chunks ? "loses-chunks\n" : "",
+             traits.needs_length ? "needs-length\n" : "",
              traits.needs_mount_source ? "needs-mount-source\n" : "");
 }
 

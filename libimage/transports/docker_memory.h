@@ -23,6 +23,7 @@ struct UploadTraits {
   /// Largest part of a blob that one request may carry; 0: whole blobs go in one.
   std::uint64_t chunk_bytes = 0;
   bool loses_chunks = false;        ///< takes several parts for success, but stores something else
+  bool needs_length = false;        ///< takes no request whose length is not told
   bool needs_mount_source = false;  ///< fails where a mount does not say from where
   bool operator==(const UploadTraits&) const = default;
 };

@@ -45,9 +45,9 @@ std::unique_ptr<Source> RepositoryReader::open_document(const oci::Descriptor& d
                                           oci::kMaxManifestBytes, " that a document may have"));
   }
   const bool says_nothing = document.media_type == "application/octet-stream";
-  auto served = repository_.get_document(document.digest,
-                                         says_nothing ? std::string() : document.media_type,
-                                         oci::kMaxManifestBytes, scopes());
+  auto served =
+      repository_.get_document(document.digest, says_nothing ? std::string() : document.media_type,
+                               oci::kMaxManifestBytes, scopes());
   if (!served) throw Error(Errc::not_found, "the registry does not have it");
   return std::make_unique<TextSource>(std::move(served->raw));
 }

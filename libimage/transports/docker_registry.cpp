@@ -57,6 +57,30 @@ std::string warning_text(std::string_view value) {
   return printable(value.substr(open + 1, close - open - 1));
 }
 
+/// "100;w=21600": 100 in a window of six hours.
+struct RateHeader {
+  std::uint64_t count = 0;
+  std::uint64_t window_seconds = 0;  // 0: not told
+};
+std::optional<RateHeader> parse_rate(std::optional<std::string_view> value) {
+  if (!value) return std::nullopt;
+  const auto parts = split(*value, ';');
+  const auto count = parse_decimal(trimmed(parts.front()));
+  if (!count) return std::nullopt;
+  RateHeader rate{.count = *count};
+  for (const std::string_view part : parts) {
+    const std::string_view word = trimmed(part);
+    if (word.starts_with("w=")) rate.window_seconds = parse_decimal(word.substr(2)).value_or(0);
+  }
+  return rate;
+}
+
+std::string duration_text(std::uint64_t seconds) {
+  if (seconds >= 3600 && seconds % 3600 == 0) return cat(seconds / 3600, " h");
+  if (seconds >= 60 && seconds % 60 == 0) return cat(seconds / 60, " min");
+  return cat(seconds, " s");
+}
+
 }  // namespace
 
 HttpOptions http_options(const SessionOptions& options) {
@@ -189,9 +213,32 @@ Url Registry::side_url(const Url& from, std::string_view reference) {
 }
 
 void Registry::pass_on_warnings(const Response& response) {
+  tell_rate(response);
   for (const std::string_view value : response.headers.all("warning")) {
     if (const std::string text = warning_text(value); !text.empty()) warn(text);
   }
+}
+
+void Registry::tell_rate(const Response& response) {
+  const auto left = parse_rate(response.headers.first("ratelimit-remaining"));
+  if (!left || options_.observer == nullptr) return;
+  const auto limit = parse_rate(response.headers.first("ratelimit-limit"));
+  const bool few = left->count <= std::max<std::uint64_t>(5, limit ? limit->count / 10 : 0);
+  {
+    const std::scoped_lock lock(warnings_mutex_);
+    if (few ? rate_warned_ : rate_told_) return;
+    rate_told_ = true;
+    rate_warned_ = rate_warned_ || few;
+  }
+  std::string note = cat("registry ", name_, ": ", left->count);
+  if (limit) note += cat(" of ", limit->count);
+  note += " pulls left";
+  if (left->window_seconds > 0) note += cat(" in ", duration_text(left->window_seconds));
+  options_.observer->notify(
+      {.kind = few ? ProgressEvent::Kind::warning : ProgressEvent::Kind::summary,
+       .item = name_,
+       .label = cat("registry ", name_),
+       .note = std::move(note)});
 }
 
 void Registry::warn(const std::string& text) {

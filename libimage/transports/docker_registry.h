@@ -64,6 +64,9 @@ class Registry {
   /// Passes the registry's warnings on, each once (distribution-spec v1.1.1, "Warnings").
   void pass_on_warnings(const Response& response);
   void warn(const std::string& text);
+  /// Tells once how many pulls the registry grants (Docker Hub's ratelimit-remaining), and warns
+  /// when few are left.
+  void tell_rate(const Response& response);
   /// One request without waiting long, and even when the session is stopped; nullopt if it fails.
   std::optional<Response> last_word(const std::string& method, const Url& url,
                                     const Scopes& scopes) noexcept;
@@ -89,6 +92,8 @@ class Registry {
   std::optional<Url> base_;  // guarded by base_mutex_
   std::mutex warnings_mutex_;
   std::set<std::string> warnings_;  // guarded by warnings_mutex_
+  bool rate_told_ = false;          // guarded by warnings_mutex_
+  bool rate_warned_ = false;        // guarded by warnings_mutex_
 };
 
 }  // namespace lade::docker

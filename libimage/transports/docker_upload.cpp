@@ -70,6 +70,7 @@ class Upload final : public BlobWriter {
   void resume();
   void save() const;
   void leave() noexcept;
+  void drop_session();
 
   void stream(ByteView data);
   void begin_stream();
@@ -113,7 +114,11 @@ class Upload final : public BlobWriter {
 Upload::Upload(std::shared_ptr<UploadSessions> sessions, BlobHint hint)
     : sessions_(std::move(sessions)), check_(std::move(hint)) {
   const UploadTraits traits = memory().traits();
-  if (traits.chunk_bytes > 0 && !traits.loses_chunks) use_chunks(traits.chunk_bytes);
+  if (traits.chunk_bytes > 0 && !traits.loses_chunks) {
+    use_chunks(traits.chunk_bytes);
+  } else if (traits.needs_length && !check_.expected()) {
+    use_chunks(kChunkSize);
+  }
   if (!can_be_continued()) return;
   claim_ = memory().claim_upload(repository(), check_.expected()->digest);
   if (claim_.ours) resume();
@@ -176,11 +181,16 @@ void Upload::leave() noexcept {
         return save();
       }
     }
-    if (claim_.ours) memory().forget_upload(repository(), check_.expected()->digest);
-    sessions_->cancel(session_->url);
+    drop_session();
   } catch (const std::exception&) {  // the registry sweeps by itself
     return;
   }
+}
+
+void Upload::drop_session() {
+  if (claim_.ours) memory().forget_upload(repository(), check_.expected()->digest);
+  if (session_) sessions_->cancel(session_->url);
+  session_.reset();
 }
 
 Upload::~Upload() {
@@ -378,6 +388,7 @@ bool Upload::split_after(const Error& failure) {
       if (traits.chunk_bytes == 0) traits.chunk_bytes = chunk_;
     });
   }
+  if (!too_large) memory().learn([](UploadTraits& traits) { traits.needs_length = true; });
   if (!replayable_) throw Error(Errc::unavailable, failure.what(), failure.detail());
   return true;
 }
@@ -444,8 +455,8 @@ void Upload::after_broken_chunk(const Error& failure) {
     return;
   }
   if (has && *has >= sent_ && *has <= sent_ + held_.size()) return took(*has - sent_);
-  sessions_->cancel(session_->url);
-  session_.reset();
+  if (has && *has < sent_) memory().learn([](UploadTraits& traits) { traits.loses_chunks = true; });
+  drop_session();
   if (sent_ > 0) throw Error(Errc::unavailable, failure.what(), failure.detail());
 }
 
@@ -462,7 +473,7 @@ void Upload::end_chunks(const oci::Descriptor& blob) {
   // Some take the last chunk for the end and know no session to close; others kept only that chunk,
   // whatever they said.
   if (sessions_->has_blob(blob)) return;
-  session_.reset();
+  drop_session();
   const int status = refused ? status_of(*refused) : 0;
   const bool stored_other = !refused || status == 400 || status == 404 || status == 416;
   if (!stored_other) throw *refused;

@@ -14,6 +14,7 @@ namespace {
 
 // More round trips would cost more than most blobs do.
 constexpr std::size_t kMountAttempts = 2;
+constexpr int kListAttempts = 4;
 constexpr std::size_t kRememberedBytes = std::size_t{16} << 20;
 
 /// The entry of a referrers list for a document (distribution-spec v1.1.1, "Pushing Manifests with
@@ -67,6 +68,10 @@ Writer::Accepts RepositoryWriter::accepts() const {
 }
 
 bool RepositoryWriter::contains(const oci::Descriptor& blob) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (waiting_ && waiting_->descriptor.digest == blob.digest) return true;
+  }
   const auto what = [&] {
     return cat("look for ", blob.digest.str(), " in ", repository().describe());
   };
@@ -103,9 +108,29 @@ void RepositoryWriter::put_document(const std::string& reference, const oci::Des
 void RepositoryWriter::put_manifest(const oci::Descriptor& descriptor, std::string_view raw) {
   check_document(descriptor, raw);
   const std::string bytes(raw);
-  put_document(descriptor.digest.str(), descriptor, bytes);
+  // A registry names a document that it gets under a tag by its SHA-256.
+  if (descriptor.digest.algorithm() != "sha256") {
+    put_document(descriptor.digest.str(), descriptor, bytes);
+  } else {
+    put_waiting();
+    const std::scoped_lock lock(mutex_);
+    waiting_ = Served{.descriptor = descriptor, .raw = bytes};
+  }
   remember(descriptor, bytes);
 }
+
+std::optional<Served> RepositoryWriter::take_waiting() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(waiting_, std::nullopt);
+}
+
+void RepositoryWriter::put_waiting() {
+  const std::optional<Served> document = take_waiting();
+  if (!document) return;
+  put_document(document->descriptor.digest.str(), document->descriptor, document->raw);
+}
+
+void RepositoryWriter::finish() { put_waiting(); }
 
 void RepositoryWriter::remember(const oci::Descriptor& descriptor, const std::string& raw) {
   const std::scoped_lock lock(mutex_);
@@ -134,14 +159,42 @@ std::string RepositoryWriter::raw_of(const oci::Descriptor& descriptor) {
 
 void RepositoryWriter::tag(const Tag& tag, const oci::Descriptor& descriptor) {
   if (!tag.value.empty()) {
-    put_document(tag.value, descriptor, raw_of(descriptor));
+    put_under(tag.value, descriptor);
   } else if (const auto* own = std::get_if<Tag>(&own_reference_)) {
-    put_document(own->value, descriptor, raw_of(descriptor));
+    put_under(own->value, descriptor);
   } else if (std::get<Digest>(own_reference_) != descriptor.digest) {
     throw Error(Errc::digest_mismatch,
                 cat("write ", to_string(own_reference_), " to ", repository().describe(),
                     ": the document's digest is ", descriptor.digest.str()));
+  } else {
+    put_waiting();
   }
+}
+
+void RepositoryWriter::put_under(const std::string& name, const oci::Descriptor& descriptor) {
+  const std::optional<Served> waiting = take_waiting();
+  const bool is_new = waiting && waiting->descriptor.digest == descriptor.digest;
+  if (waiting && !is_new) {
+    put_document(waiting->descriptor.digest.str(), waiting->descriptor, waiting->raw);
+  }
+  bool was_put = is_new;
+  {
+    const std::scoped_lock lock(mutex_);
+    was_put = was_put || documents_.contains(descriptor.digest);
+  }
+  if (!was_put && is_tagged(name, descriptor)) return;
+  try {
+    put_document(name, descriptor, raw_of(descriptor));
+  } catch (const Error& e) {
+    // Tags that never move (ECR): no harm where it is there already.
+    if (e.code() != Errc::invalid_content && e.code() != Errc::denied) throw;
+    if (!is_tagged(name, descriptor)) throw;
+  }
+}
+
+bool RepositoryWriter::is_tagged(const std::string& name, const oci::Descriptor& descriptor) const {
+  const auto found = repository().resolve(Tag{name}, sessions_->scopes());
+  return found && found->digest == descriptor.digest;
 }
 
 void RepositoryWriter::add_to_referrers_tag(const oci::Descriptor& descriptor,
@@ -152,22 +205,28 @@ void RepositoryWriter::add_to_referrers_tag(const oci::Descriptor& descriptor,
   if (!referrer) return;
   const Tag tag = referrers_tag(referrer->subject);
   const std::scoped_lock lock(referrers_mutex_);
-  const auto present =
-      repository().get_document(tag, {}, oci::kMaxManifestBytes, sessions_->scopes());
-  oci::Index list = present ? oci::parse_index(present->raw) : oci::Index{};
-  const bool listed =
-      std::any_of(list.manifests.begin(), list.manifests.end(),
-                  [&](const oci::Descriptor& entry) { return entry.digest == descriptor.digest; });
-  if (listed) return;
-  list.manifests.push_back(std::move(referrer->descriptor));
-  const std::string text = oci::serialise(list);
-  put_document(tag.value, oci::describe(std::string(oci::kImageIndex), text), text);
+  // Read again afterwards: two writers at once would lose one's entry.
+  for (int attempt = 0; attempt < kListAttempts; ++attempt) {
+    const auto present =
+        repository().get_document(tag, {}, oci::kMaxManifestBytes, sessions_->scopes());
+    oci::Index list = present ? oci::parse_index(present->raw) : oci::Index{};
+    const bool listed = std::any_of(
+        list.manifests.begin(), list.manifests.end(),
+        [&](const oci::Descriptor& entry) { return entry.digest == descriptor.digest; });
+    if (listed) return;
+    list.manifests.push_back(referrer->descriptor);
+    const std::string text = oci::serialise(list);
+    put_document(tag.value, oci::describe(std::string(oci::kImageIndex), text), text);
+  }
+  throw Error(Errc::unavailable,
+              cat("others keep replacing the list of referrers, tag ", quoted(tag.value)));
 }
 
 void RepositoryWriter::remove(const TagOrDigest& reference) {
   const auto what = [&] {
     return cat("delete ", to_string(reference), " from ", repository().describe());
   };
+  put_waiting();
   with_context(what, [&] {
     const Scopes scopes = {delete_scope(repository().name())};
     const auto* digest = std::get_if<Digest>(&reference);

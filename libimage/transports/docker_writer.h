@@ -18,7 +18,9 @@ class RepositoryWriter final : public Writer {
 
   bool contains(const oci::Descriptor& blob) override;
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
+  /// The last document waits for its tag, and is sent under that alone; at the latest by finish().
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override;
+  void finish() override;
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
   bool try_mount(const oci::Descriptor& blob, const Origin& from) override;
   bool may_mount(const Origin& from) const override;
@@ -35,6 +37,10 @@ class RepositoryWriter final : public Writer {
                     const std::string& raw);
   void add_to_referrers_tag(const oci::Descriptor& descriptor, const std::string& raw,
                             const Response& response);
+  void put_under(const std::string& name, const oci::Descriptor& descriptor);
+  std::optional<Served> take_waiting();
+  void put_waiting();
+  [[nodiscard]] bool is_tagged(const std::string& name, const oci::Descriptor& descriptor) const;
   std::string raw_of(const oci::Descriptor& descriptor);
   void remember(const oci::Descriptor& descriptor, const std::string& raw);
   [[nodiscard]] const Repository& repository() const noexcept { return sessions_->repository(); }
@@ -44,6 +50,7 @@ class RepositoryWriter final : public Writer {
   std::mutex mutex_;
   std::map<Digest, std::string> documents_;  // guarded by mutex_; put here, to be tagged
   std::size_t document_bytes_ = 0;           // guarded by mutex_
+  std::optional<Served> waiting_;            // guarded by mutex_; not sent yet
   std::mutex referrers_mutex_;               // one at a time: read, change, write
 };
 

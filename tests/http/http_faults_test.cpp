@@ -128,6 +128,20 @@ TEST(HttpFaults, CapsRetryAfterAtAMinute) {
   EXPECT_GT(client.waits[0], std::chrono::seconds(58));
 }
 
+TEST(HttpFaults, WaitsOnForWhoAsksForLessButNotForEver) {
+  for (const char* retry_after : {"0", "1", "30", "Wed, 21 Oct 2015 07:28:00 GMT"}) {
+    std::atomic<int> count{0};
+    FakeServer server([&](FakeRequest& request, FakeConnection& connection) {
+      connection.respond(request, ++count % 2 == 0 ? 429 : 503, {{"Retry-After", retry_after}});
+    });
+    Client client;
+    const int status = client.http.send({.url = at(server)}).status;
+    EXPECT_TRUE(status == 429 || status == 503);
+    EXPECT_GT(count, 8) << retry_after;
+    EXPECT_LT(count, 600) << retry_after;
+  }
+}
+
 TEST(HttpFaults, SaysThatABodyWasCut) {
   FakeServer server([](FakeRequest&, FakeConnection& connection) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");

@@ -88,6 +88,28 @@ std::size_t FakeRegistry::open_uploads() const {
   return uploads_.size();
 }
 
+std::size_t FakeRegistry::uploaded_bytes() const {
+  const std::scoped_lock lock(mutex_);
+  std::size_t bytes = 0;
+  for (const auto& [id, held] : uploads_) bytes += held.size();
+  return bytes;
+}
+
+void FakeRegistry::append_upload(const std::string& path, const std::string& bytes) {
+  const std::scoped_lock lock(mutex_);
+  uploads_[path.substr(path.rfind('/') + 1)] += bytes;
+}
+
+void FakeRegistry::damage_uploads() {
+  const std::scoped_lock lock(mutex_);
+  for (auto& [id, held] : uploads_) held[held.size() / 2] ^= 1;
+}
+
+void FakeRegistry::remove_blob(const std::string& repository, const Digest& digest) {
+  const std::scoped_lock lock(mutex_);
+  repositories_[repository].blobs.erase(digest.str());
+}
+
 void FakeRegistry::revoke_tokens() {
   const std::scoped_lock lock(mutex_);
   tokens_.clear();
@@ -124,6 +146,10 @@ void FakeRegistry::handle(FakeRequest& request, FakeConnection& connection) {
   };
   if (path == "/v2/") {
     if (authorised(request, connection, "")) connection.respond(request, 200, {}, "{}");
+    return;
+  }
+  if (path == "/v2/_catalog") {
+    if (authorised(request, connection, "")) catalog(request, connection);
     return;
   }
   for (const auto& [part, handler] : kRoutes) {
@@ -225,6 +251,7 @@ void FakeRegistry::manifests(FakeRequest& request, FakeConnection& connection, c
     }
     return connection.respond(request, 201, headers);
   }
+  if (request.method == "DELETE") return delete_manifest(request, connection, name);
   const auto stored = manifest(name.repository, name.rest);
   if (!stored) return fail(request, connection, 404, "MANIFEST_UNKNOWN");
   connection.respond(request, 200,
@@ -232,6 +259,48 @@ void FakeRegistry::manifests(FakeRequest& request, FakeConnection& connection, c
                       {"Content-Length", cat(stored->raw.size())},
                       {"Docker-Content-Digest", sha256_of(stored->raw).str()}},
                      stored->raw);
+}
+
+void FakeRegistry::delete_manifest(FakeRequest& request, FakeConnection& connection,
+                                   const Name& name) {
+  using Deletes = FakeRegistryOptions::Deletes;
+  const bool is_tag = !Digest::try_parse(name.rest).has_value();
+  if (options_.deletes == Deletes::nothing || (is_tag && options_.deletes == Deletes::documents)) {
+    return fail(request, connection, 405, "UNSUPPORTED");
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    Repository& repository = repositories_[name.repository];
+    const auto gone =
+        is_tag ? repository.tags.erase(name.rest) : repository.manifests.erase(name.rest);
+    if (!is_tag) {
+      std::erase_if(repository.tags, [&](const auto& tag) { return tag.second == name.rest; });
+    }
+    if (gone > 0) return connection.respond(request, 202);
+  }
+  fail(request, connection, 404, "MANIFEST_UNKNOWN");
+}
+
+void FakeRegistry::catalog(FakeRequest& request, FakeConnection& connection) {
+  std::vector<std::string> names;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [name, repository] : repositories_) names.push_back(name);
+  }
+  const std::string last = request.parameter("last");
+  auto at = last.empty() ? names.begin() : std::upper_bound(names.begin(), names.end(), last);
+  std::string list;
+  std::string end;
+  for (std::size_t i = 0; i < options_.page && at != names.end(); ++i, ++at) {
+    list += cat(list.empty() ? "" : ",", "\"", *at, "\"");
+    end = *at;
+  }
+  FakeHeaders headers = {{"Content-Type", "application/json"}};
+  if (at != names.end()) {
+    headers.emplace_back("Link",
+                         cat("<", url(), "/v2/_catalog?n=1000&last=", end, ">; rel=\"next\""));
+  }
+  connection.respond(request, 200, headers, cat("{\"repositories\":[", list, "]}"));
 }
 
 void FakeRegistry::blobs(FakeRequest& request, FakeConnection& connection, const Name& name) {
@@ -271,9 +340,33 @@ void FakeRegistry::begin_upload(FakeRequest& request, FakeConnection& connection
     id = cat("upload-", ++serial_);
     uploads_[id];
   }
+  FakeHeaders headers = {
+      {"Location", cat("/v2/", name.repository, "/blobs/uploads/", id, "?_state=a%3D")}};
+  if (options_.chunk_min_length > 0) {
+    headers.emplace_back("OCI-Chunk-Min-Length", cat(options_.chunk_min_length));
+  }
+  connection.respond(request, 202, headers);
+}
+
+void FakeRegistry::take_chunk(FakeRequest& request, FakeConnection& connection, const Name& name,
+                              const std::string& held) {
+  const std::string range = request.header("content-range");
+  if (!range.empty() && !range.starts_with(cat(held.size(), "-"))) {
+    return fail(request, connection, 416, "BLOB_UPLOAD_INVALID");
+  }
+  const bool whole = connection.read_body(request);
+  const std::string bytes = (options_.keeps_last_chunk_only ? "" : held) + request.body;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = uploads_.find(name.rest);  // unless it was cancelled meanwhile
+    if (found != uploads_.end()) found->second = bytes;
+  }
+  if (!whole) return;
+  const std::size_t told = held.size() + request.body.size();
   connection.respond(
       request, 202,
-      {{"Location", cat("/v2/", name.repository, "/blobs/uploads/", id, "?_state=a%3D")}});
+      {{"Location", cat("/v2/", name.repository, "/blobs/uploads/", name.rest, "?_state=b", told)},
+       {"Range", cat("0-", told - 1)}});
 }
 
 void FakeRegistry::uploads(FakeRequest& request, FakeConnection& connection, const Name& name) {
@@ -291,16 +384,25 @@ void FakeRegistry::uploads(FakeRequest& request, FakeConnection& connection, con
   }
   if (held == "?") return fail(request, connection, 404, "BLOB_UPLOAD_UNKNOWN");
   if (request.method == "DELETE") return connection.respond(request, 204);
-  if (!connection.read_body(request)) return;
-  const std::string bytes = held + request.body;
-  if (request.method == "PATCH") {
-    const std::scoped_lock lock(mutex_);
-    uploads_[name.rest] = bytes;
+  if (request.method == "GET") {
+    if (!options_.continues) return fail(request, connection, 404, "BLOB_UPLOAD_UNKNOWN");
     return connection.respond(
-        request, 202,
-        {{"Location", cat("/v2/", name.repository, "/blobs/uploads/", name.rest, "?_state=b")},
-         {"Range", cat("0-", bytes.size() - 1)}});
+        request, 204,
+        {{"Location", cat("/v2/", name.repository, "/blobs/uploads/", name.rest, "?_state=c")},
+         {"Range", cat("0-", held.empty() ? 0 : held.size() - 1)}});
   }
+  if (options_.largest_body > 0 &&
+      parse_decimal(request.header("content-length")).value_or(0) > options_.largest_body) {
+    return fail(request, connection, 413, "SIZE_INVALID");
+  }
+  if (request.method == "PATCH") return take_chunk(request, connection, name, held);
+  if (!connection.read_body(request)) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = uploads_.find(name.rest);  // unless it was cancelled meanwhile
+    if (found != uploads_.end()) found->second = held + request.body;
+    return;
+  }
+  const std::string bytes = held + request.body;
   const auto digest = Digest::try_parse(request.parameter("digest"));
   if (!digest || digest_of(bytes, digest->algorithm()) != *digest) {
     return fail(request, connection, 400, "DIGEST_INVALID");

@@ -27,6 +27,12 @@ struct FakeRegistryOptions {
   bool mounts = true;               ///< false: a mount begins an upload
   bool referrers_api = true;
   std::size_t page = 1000;  ///< tags in one answer, however many were asked for
+  enum class Deletes { nothing, documents, tags_too };
+  Deletes deletes = Deletes::tags_too;
+  std::size_t largest_body = 0;      ///< of uploads; larger ones are answered 413; 0: any
+  std::size_t chunk_min_length = 0;  ///< told when an upload begins
+  bool continues = true;             ///< GET of an upload tells how much arrived
+  bool keeps_last_chunk_only = false;
 };
 
 class FakeRegistry {
@@ -56,6 +62,13 @@ class FakeRegistry {
   [[nodiscard]] std::optional<Stored> manifest(const std::string& repository,
                                                const std::string& reference) const;
   [[nodiscard]] std::size_t open_uploads() const;
+  /// Bytes that open uploads hold.
+  [[nodiscard]] std::size_t uploaded_bytes() const;
+  /// Adds to what the upload that `path` names holds, as if a request had done it.
+  void append_upload(const std::string& path, const std::string& bytes);
+  /// Flips a bit of what open uploads hold.
+  void damage_uploads();
+  void remove_blob(const std::string& repository, const Digest& digest);
   /// What was given out so far is no longer accepted.
   void revoke_tokens();
 
@@ -82,6 +95,10 @@ class FakeRegistry {
   void blobs(FakeRequest& request, FakeConnection& connection, const Name& name);
   void begin_upload(FakeRequest& request, FakeConnection& connection, const Name& name);
   void uploads(FakeRequest& request, FakeConnection& connection, const Name& name);
+  void take_chunk(FakeRequest& request, FakeConnection& connection, const Name& name,
+                  const std::string& held);
+  void delete_manifest(FakeRequest& request, FakeConnection& connection, const Name& name);
+  void catalog(FakeRequest& request, FakeConnection& connection);
   void tags(FakeRequest& request, FakeConnection& connection, const Name& name);
   void referrers(FakeRequest& request, FakeConnection& connection, const Name& name);
 

@@ -17,8 +17,7 @@ class DockerPlace {
     return *writer_;
   }
   Reader& reader() {
-    if (writer_ && !finished_) writer_->finish();
-    finished_ = true;
+    if (writer_) writer_->finish();
     readers_.push_back(room_.reader("test/image:name0"));
     return *readers_.back();
   }
@@ -28,7 +27,6 @@ class DockerPlace {
  private:
   DockerRoom room_;
   std::unique_ptr<Writer> writer_;
-  bool finished_ = false;
   std::vector<std::unique_ptr<Reader>> readers_;
 };
 

@@ -233,7 +233,13 @@ TEST(DockerFaults, ReportsAStormThatDoesNotEnd) {
       return true;
     });
     EXPECT_EQ(room.failure(), status == 429 ? Errc::rate_limited : Errc::unavailable);
-    EXPECT_EQ(room.requests, 5);
+    // Who only asks for less is given ten minutes.
+    if (status == 429) {
+      EXPECT_GE(room.requests, 10);
+      EXPECT_LE(room.requests, 30);
+    } else {
+      EXPECT_EQ(room.requests, 5);
+    }
   }
 }
 

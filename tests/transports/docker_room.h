@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/digest/hasher.h"
@@ -108,6 +110,18 @@ inline SessionOptions with_credentials(const std::string& user = "user",
 
 inline std::string read_whole(Reader& reader, const oci::Descriptor& blob) {
   return read_all(*reader.open(blob), std::uint64_t{1} << 30, "blob");
+}
+
+/// No request that came here, to a server that is not the registry, brought anything secret.
+inline void expect_no_credentials(const test::FakeServer& elsewhere) {
+  for (const test::FakeRequest& request : elsewhere.requests()) {
+    for (const char* header : {"authorization", "proxy-authorization", "cookie"}) {
+      EXPECT_EQ(request.header(header), "") << request.method << " " << request.target;
+    }
+    for (const char* secret : {"secret", "token-"}) {
+      EXPECT_EQ(request.target.find(secret), std::string::npos) << request.target;
+    }
+  }
 }
 
 /// The code of the Error that `action` throws.

@@ -331,6 +331,12 @@ TEST(DockerUploadFaults, RefusedMountsAreNoErrors) {
   }
 }
 
+/// A document without a tag.
+void put_alone(Writer& writer, const std::string& raw) {
+  writer.put_manifest(oci::describe(kType, raw), raw);
+  writer.finish();
+}
+
 TEST(DockerUploadFaults, RepeatsTheManifest) {
   DockerRoom room;
   std::atomic<int> puts{0};
@@ -344,7 +350,7 @@ TEST(DockerUploadFaults, RepeatsTheManifest) {
     return true;
   });
   const std::string raw = manifest_text();
-  room.writer()->put_manifest(oci::describe(kType, raw), raw);
+  put_alone(*room.writer(), raw);
   EXPECT_TRUE(room.registry.manifest("test/image", sha256_of(raw).str()));
 }
 
@@ -359,8 +365,7 @@ TEST(DockerUploadFaults, ExplainsARefusedManifest) {
   });
   const std::string raw = manifest_text();
   std::string message;
-  EXPECT_EQ(code_of([&] { room.writer()->put_manifest(oci::describe(kType, raw), raw); }, &message),
-            Errc::invalid_content);
+  EXPECT_EQ(code_of([&] { put_alone(*room.writer(), raw); }, &message), Errc::invalid_content);
   EXPECT_NE(message.find("400 MANIFEST_BLOB_UNKNOWN: blob unknown to registry"), std::string::npos);
 }
 
@@ -373,8 +378,7 @@ TEST(DockerUploadFaults, ReportsAReferrersTagThatIsNoIndex) {
                                    .subject = oci::describe(kType, image)});
   room.registry.put_manifest("test/image", cat("sha256-", std::string(sha256_of(image).encoded())),
                              kType, image);
-  EXPECT_EQ(code_of([&] { room.writer()->put_manifest(oci::describe(kType, artifact), artifact); }),
-            Errc::invalid_content);
+  EXPECT_EQ(code_of([&] { put_alone(*room.writer(), artifact); }), Errc::invalid_content);
 }
 
 }  // namespace
