@@ -177,6 +177,9 @@ class Side {
       "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 };
 
+constexpr std::uint64_t kLargeBlob = std::uint64_t{4} << 20U;
+constexpr unsigned kSmallBlobsAtOnce = 16;
+
 class Copier {
  public:
   Copier(const std::vector<CopyTarget>& targets, Reader& source, const CopyOptions& options,
@@ -190,7 +193,8 @@ class Copier {
   std::vector<CopyOutcome> run(const std::stop_token& stop) {
     try {
       run_graph(questions(), options_.jobs, stop);
-      run_graph(work(), options_.jobs, stop);
+      const std::vector<GraphNode> nodes = work();
+      run_graph(nodes, workers(), stop);
       for (const auto& side : sides_) {
         attempt(*side, [&] { side->name_all(); });
       }
@@ -240,6 +244,16 @@ class Copier {
       }
     }
     return nodes;
+  }
+
+  /// More than there may be large blobs at once where most are small: those cost round trips, no
+  /// memory, and the large ones come first.
+  [[nodiscard]] unsigned workers() const {
+    const auto large = std::count_if(jobs_.begin(), jobs_.end(),
+                                     [](const Job& job) { return job.size >= kLargeBlob; });
+    const bool few_large = static_cast<std::uint64_t>(large) < options_.jobs;
+    return few_large && options_.jobs > 1 ? std::max(options_.jobs, kSmallBlobsAtOnce)
+                                          : options_.jobs;
   }
 
   /// The blobs to move, the largest first so that none of them is left alone at the end.
