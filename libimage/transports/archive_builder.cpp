@@ -13,6 +13,7 @@
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
 #include "libimage/store/file_copy.h"
+#include "libimage/transports/archive_file.h"
 #include "libimage/transports/tar_header.h"
 
 namespace lade {
@@ -120,7 +121,7 @@ std::unique_ptr<BlobWriter> ArchiveBuilder::start_blob(const BlobHint& hint) {
 bool ArchiveBuilder::contains(const oci::Descriptor& blob) const {
   const std::scoped_lock lock(mutex_);
   const auto found = members_.find(options_.name_of(blob.media_type, blob.digest));
-  return found != members_.end() && found->second.size == blob.size;
+  return found != members_.end() && !found->second.adopted && found->second.size == blob.size;
 }
 
 bool ArchiveBuilder::has(const std::string& name) const {
@@ -190,6 +191,27 @@ void ArchiveBuilder::add_file(const std::string& name, int file, std::uint64_t s
     throw;
   }
   publish(region, name);
+}
+
+void ArchiveBuilder::adopt(const ArchiveFile& from, const ArchiveMember& member,
+                           const std::string& name) {
+  if (from.plain_file() < 0) {
+    throw Error(Errc::unsupported,
+                cat("add to archive ", quoted(from.path()),
+                    ": it is compressed; only plain archives get further images"));
+  }
+  const std::string& target = name.empty() ? member.path : name;
+  if (has(target)) return;
+  Region region = reserve(target, member.size);
+  region.adopted = true;
+  try {
+    copy_file_bytes(from.plain_file(), member.offset, file_->fd(), region.offset + region.header,
+                    member.size);
+  } catch (...) {
+    release(region);
+    throw;
+  }
+  publish(region, target);
 }
 
 std::string ArchiveBuilder::content(const std::string& name, std::uint64_t limit) const {

@@ -10,42 +10,36 @@
 #include "libimage/store/blob_check.h"
 #include "libimage/store/pending_file.h"
 #include "libimage/store/store.h"
+#include "libimage/transports/archive_output.h"
 
 namespace lade {
 
-struct ArchiveOptions {
-  /// The member name of a blob; its length must not depend on the media type.
-  std::string (*name_of)(std::string_view media_type, const Digest& digest) = nullptr;
-  unsigned mode = 0644;  ///< of every file
-};
-
-/// A tar archive in the making, several members at once. Blobs of known size are given their room
+/// A tar archive as a file that appears at finish(). Blobs of known size are given their room
 /// in the file and written straight into it; others are gathered beside it first. The file appears
 /// at finish(), replacing one of that name, and not at all without it.
 ///
 /// The bytes depend on the members and the order that finish() is given only, not on the order or
 /// the threads that wrote them. Thread-safe, but for finish().
-class ArchiveBuilder {
+class ArchiveBuilder final : public ArchiveOutput {
  public:
   /// Throws Error{unsupported} if `path` exists and is no regular file.
   ArchiveBuilder(const std::string& path, ArchiveOptions options);
-  ~ArchiveBuilder();
+  ~ArchiveBuilder() override;
   ArchiveBuilder(const ArchiveBuilder&) = delete;
   ArchiveBuilder& operator=(const ArchiveBuilder&) = delete;
 
-  std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint);
-  [[nodiscard]] bool contains(const oci::Descriptor& blob) const;
+  std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
+  [[nodiscard]] bool contains(const oci::Descriptor& blob) const override;
 
-  /// Adds a member, in place of one of that name. A name that ends in '/' is a directory's.
-  void add(const std::string& name, std::string_view content);
-  [[nodiscard]] bool has(const std::string& name) const;
+  void add(const std::string& name, std::string_view content) override;
+  [[nodiscard]] bool has(const std::string& name) const override;
   /// Stores `size` bytes of `file` as the member `name` by a kernel-side copy. Unverified.
   void add_file(const std::string& name, int file, std::uint64_t size);
-  /// The content of a member; Error{not_found}, Error{limit_exceeded}.
-  [[nodiscard]] std::string content(const std::string& name, std::uint64_t limit) const;
+  [[nodiscard]] std::string content(const std::string& name, std::uint64_t limit) const override;
+  void adopt(const ArchiveFile& from, const ArchiveMember& member,
+             const std::string& name) override;
 
-  /// Publishes the archive: the members of `order` that there are, all others by name, `last`.
-  void finish(const std::vector<std::string>& order, const std::string& last);
+  void finish(const std::vector<std::string>& order, const std::string& last) override;
 
  private:
   friend class RegionWriter;
@@ -56,6 +50,7 @@ class ArchiveBuilder {
     std::uint64_t offset = 0;
     std::uint64_t header = 0;
     std::uint64_t size = 0;
+    bool adopted = false;  // unverified
     [[nodiscard]] std::uint64_t length() const noexcept;
   };
 

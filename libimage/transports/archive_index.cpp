@@ -8,6 +8,17 @@
 #include "libimage/transports/tar_header.h"
 
 namespace lade {
+
+/// The bytes of an archive, asked for from front to back.
+class TarBytes {
+ public:
+  virtual ~TarBytes() = default;
+  /// Up to out.size() bytes from `offset`, fewer only at the end.
+  virtual std::size_t read_at(std::uint64_t offset, std::span<std::byte> out) = 0;
+  /// Where the archive ends; known after a read that came to the end.
+  [[nodiscard]] virtual std::uint64_t end() const = 0;
+};
+
 namespace {
 
 // The largest image archives have a few thousand members; more only costs memory.
@@ -16,6 +27,47 @@ constexpr std::size_t kMaxMembers = 200'000;
 constexpr std::uint64_t kMaxNameBytes = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kMaxPaxBytes = std::uint64_t{1024} * 1024;
 constexpr int kMaxLinkHops = 8;
+// Far beyond any disk; sums of two sizes do not wrap.
+constexpr std::uint64_t kMaxArchiveBytes = std::uint64_t{1} << 60U;
+
+class FixedBytes final : public TarBytes {
+ public:
+  FixedBytes(const ReadAt& read_at, std::uint64_t size) : read_at_(read_at), size_(size) {}
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> out) override {
+    if (offset >= size_) return 0;
+    const std::uint64_t left = size_ - offset;
+    return read_at_(offset, left < out.size() ? out.first(static_cast<std::size_t>(left)) : out);
+  }
+  [[nodiscard]] std::uint64_t end() const override { return size_; }
+
+ private:
+  const ReadAt& read_at_;
+  std::uint64_t size_;
+};
+
+/// A stream: what lies before the offset asked for is read and dropped.
+class ForwardBytes final : public TarBytes {
+ public:
+  explicit ForwardBytes(Source& stream) : stream_(stream), dropped_(kChunkBytes) {}
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> out) override {
+    if (offset < at_) throw Error(Errc::internal, "archive: a stream was asked to go back");
+    while (at_ < offset) {
+      const std::size_t got = stream_.read(std::span(dropped_).first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(offset - at_, dropped_.size()))));
+      if (got == 0) return 0;
+      at_ += got;
+    }
+    const std::size_t got = read_full(stream_, out);
+    at_ += got;
+    return got;
+  }
+  [[nodiscard]] std::uint64_t end() const override { return at_; }
+
+ private:
+  Source& stream_;
+  std::vector<std::byte> dropped_;
+  std::uint64_t at_ = 0;
+};
 
 [[noreturn]] void fail(std::uint64_t offset, std::string_view message) {
   throw Error(Errc::invalid_content, cat("archive: at byte ", offset, ": ", message));
@@ -67,7 +119,7 @@ std::optional<std::string> resolved_target(const ArchiveMember& link) {
 /// Reads headers one after another; keeps what PAX and GNU headers said of the next file entry.
 class HeaderReader {
  public:
-  HeaderReader(const ReadAt& read_at, std::uint64_t size) : read_at_(read_at), size_(size) {}
+  explicit HeaderReader(TarBytes& bytes) : bytes_(bytes) {}
 
   std::optional<ArchiveMember> next();
 
@@ -79,10 +131,10 @@ class HeaderReader {
   void take_pax(const TarHeader& header);
   ArchiveMember member_of(const TarHeader& header);
 
-  const ReadAt& read_at_;
-  std::uint64_t size_;
+  TarBytes& bytes_;
   std::uint64_t at_ = 0;
   std::uint64_t header_at_ = 0;
+  std::uint64_t content_end_ = 0;  // of the last member, without padding
   PaxRecords pax_ = {};
   std::optional<std::string> long_name_ = {};
   std::optional<std::string> long_link_ = {};
@@ -90,15 +142,19 @@ class HeaderReader {
 
 HeaderReader::Found HeaderReader::read_header(TarHeader& header) {
   TarBlock block{};
-  header_at_ = at_;
-  if (at_ == size_) return Found::end;  // some writers leave the end-of-archive blocks out
-  if (size_ - at_ < block.size() || read_at_(at_, block) != block.size()) {
-    fail(at_, "truncated header");
+  const std::size_t got = bytes_.read_at(at_, block);
+  if (got == 0) {
+    if (bytes_.end() < content_end_) {
+      fail(header_at_, "truncated: the member goes beyond the archive's end");
+    }
+    return Found::end;  // some writers leave the last padding and the end-of-archive blocks out
   }
+  header_at_ = at_;
+  if (got != block.size()) fail(at_, "truncated header");
   at_ += block.size();
   if (is_zero(block)) {
     TarBlock second{};
-    const std::size_t more = read_at_(at_, second);
+    const std::size_t more = bytes_.read_at(at_, second);
     if (more == second.size() && !is_zero(second)) fail(at_, "members after a lone zero block");
     return Found::end;
   }
@@ -111,9 +167,9 @@ HeaderReader::Found HeaderReader::read_header(TarHeader& header) {
 }
 
 void HeaderReader::skip_content(std::uint64_t bytes) {
-  if (bytes > size_ - at_) fail(header_at_, "truncated: the member goes beyond the archive's end");
-  const std::uint64_t padded = padded_size(bytes);
-  at_ = padded > size_ - at_ ? size_ : at_ + padded;
+  if (bytes > kMaxArchiveBytes - at_) fail(header_at_, "the member goes beyond any archive's end");
+  content_end_ = at_ + bytes;
+  at_ += padded_size(bytes);
 }
 
 std::string HeaderReader::content_of(const TarHeader& header, std::uint64_t limit) {
@@ -125,7 +181,7 @@ std::string HeaderReader::content_of(const TarHeader& header, std::uint64_t limi
   skip_content(header.size);
   std::string text(static_cast<std::size_t>(header.size), '\0');
   const auto out = std::as_writable_bytes(std::span(text.data(), text.size()));
-  if (!out.empty() && read_at_(from, out) != out.size()) fail(header_at_, "truncated header");
+  if (!out.empty() && bytes_.read_at(from, out) != out.size()) fail(header_at_, "truncated header");
   return text;
 }
 
@@ -215,12 +271,30 @@ ArchiveMember HeaderReader::member_of(const TarHeader& header) {
 }  // namespace
 
 ArchiveIndex ArchiveIndex::read(const ReadAt& read_at, std::uint64_t size) {
+  FixedBytes bytes(read_at, size);
+  return read_members(bytes, {});
+}
+
+ArchiveIndex ArchiveIndex::read(
+    Source& stream, const std::function<void(const ArchiveMember&, const ReadAt&)>& visit) {
+  ForwardBytes bytes(stream);
+  ArchiveIndex index = read_members(bytes, visit);
+  drain(stream);  // what decodes it checks its end
+  return index;
+}
+
+ArchiveIndex ArchiveIndex::read_members(
+    TarBytes& bytes, const std::function<void(const ArchiveMember&, const ReadAt&)>& visit) {
   ArchiveIndex index;
-  HeaderReader reader(read_at, size);
+  HeaderReader reader(bytes);
+  const ReadAt read_at = [&](std::uint64_t offset, std::span<std::byte> out) {
+    return bytes.read_at(offset, out);
+  };
   while (std::optional<ArchiveMember> member = reader.next()) {
     if (index.members_.size() == kMaxMembers) {
       throw Error(Errc::limit_exceeded, cat("archive: more than ", kMaxMembers, " members"));
     }
+    if (visit) visit(*member, read_at);
     index.add(*std::move(member));
   }
   return index;
@@ -236,12 +310,25 @@ void ArchiveIndex::add(ArchiveMember member) {
   members_.push_back(std::move(member));
 }
 
-const ArchiveMember* ArchiveIndex::find(std::string_view path) const {
+bool ArchiveIndex::are_alike(std::string_view path, const SameContent& same) const {
+  if (!same) return false;
+  const ArchiveMember* first = nullptr;
+  for (const ArchiveMember& member : members_) {
+    if (member.path != path) continue;
+    if (member.kind != ArchiveMember::Kind::file) return false;
+    if (first != nullptr && (member.size != first->size || !same(*first, member))) return false;
+    if (first == nullptr) first = &member;
+  }
+  return true;
+}
+
+const ArchiveMember* ArchiveIndex::find(std::string_view path, const SameContent& same) const {
   std::string wanted(path);
   for (int hop = 0; hop <= kMaxLinkHops; ++hop) {
     const auto place = places_.find(wanted);
     if (place == places_.end()) return nullptr;
-    if (place->second.several) {
+    // Some builders store a layer once for each time that it is used.
+    if (place->second.several && !are_alike(wanted, same)) {
       throw Error(Errc::invalid_content,
                   cat("archive: several members are called ", quoted(wanted)));
     }

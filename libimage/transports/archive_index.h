@@ -31,6 +31,8 @@ struct ArchiveMember {
 /// Reads up to out.size() bytes from `offset`; fewer only at the end.
 using ReadAt = std::function<std::size_t(std::uint64_t offset, std::span<std::byte> out)>;
 
+class TarBytes;
+
 class ArchiveIndex {
  public:
   /// Indexes an uncompressed tar of `size` bytes: ustar, PAX and GNU long names. Throws
@@ -39,15 +41,27 @@ class ArchiveIndex {
   /// members or longer names than any image has.
   static ArchiveIndex read(const ReadAt& read_at, std::uint64_t size);
 
+  /// As above, of a stream that is read once, to its end. `visit` is called for each member and may
+  /// read its content, from front to back.
+  static ArchiveIndex read(Source& stream,
+                           const std::function<void(const ArchiveMember&, const ReadAt&)>& visit);
+
+  /// True if two files have the same content.
+  using SameContent = std::function<bool(const ArchiveMember&, const ArchiveMember&)>;
+
   /// The file at `path`, links inside the archive followed; nullptr if there is none. Throws
-  /// Error{invalid_content} if several members have the path, or a link loops or leaves the
-  /// archive.
-  [[nodiscard]] const ArchiveMember* find(std::string_view path) const;
+  /// Error{invalid_content} if several members have the path, unless they are files of which `same`
+  /// says that they are alike, or a link loops or leaves the archive.
+  [[nodiscard]] const ArchiveMember* find(std::string_view path,
+                                          const SameContent& same = {}) const;
 
   [[nodiscard]] const std::vector<ArchiveMember>& members() const noexcept { return members_; }
 
  private:
+  static ArchiveIndex read_members(
+      TarBytes& bytes, const std::function<void(const ArchiveMember&, const ReadAt&)>& visit);
   void add(ArchiveMember member);
+  [[nodiscard]] bool are_alike(std::string_view path, const SameContent& same) const;
 
   std::vector<ArchiveMember> members_;
   struct Place {

@@ -64,16 +64,17 @@ oci::Descriptor measured(Source& source, std::string_view media_type, const std:
 
 }  // namespace
 
-DockerArchiveReader::DockerArchiveReader(PathAndReference name, const SessionOptions& options)
-    : name_(std::move(name)), stop_(options.stop), archive_(name_.path, options) {
+DockerArchiveReader::DockerArchiveReader(std::unique_ptr<ArchiveFile> archive,
+                                         PathAndReference name, const SessionOptions& options)
+    : name_(std::move(name)), stop_(options.stop), archive_(std::move(archive)) {
   with_context([&] { return cat("archive ", quoted(name_.path)); },
                [&] {
-                 if (archive_.find(kManifestMember) == nullptr) {
+                 if (archive_->find(kManifestMember) == nullptr) {
                    throw Error(Errc::invalid_content,
                                "there is no manifest.json member, so this is no docker archive");
                  }
                  images_ = parse_docker_archive_manifest(
-                     archive_.text(kManifestMember, kMaxDockerArchiveManifestBytes));
+                     archive_->text(kManifestMember, kMaxDockerArchiveManifestBytes));
                });
 }
 
@@ -139,7 +140,7 @@ oci::Descriptor DockerArchiveReader::compressed_layer(const ArchiveMember& membe
     const std::scoped_lock lock(mutex_);
     if (const auto known = measured_.find(&member); known != measured_.end()) return known->second;
   }
-  const std::unique_ptr<Source> source = open_member(archive_, member, decompress);
+  const std::unique_ptr<Source> source = open_member(*archive_, member, decompress);
   oci::Descriptor blob =
       measured(*source, decompress ? oci::kDockerLayer : oci::kDockerLayerGzip, stop_);
   const std::scoped_lock lock(mutex_);
@@ -148,8 +149,8 @@ oci::Descriptor DockerArchiveReader::compressed_layer(const ArchiveMember& membe
 }
 
 oci::Descriptor DockerArchiveReader::layer(const std::string& member_name, const DiffId& diff_id) {
-  const ArchiveMember& member = archive_.member(member_name);
-  const Codec& codec = codec_of_member(archive_, member);
+  const ArchiveMember& member = archive_->member(member_name);
+  const Codec& codec = codec_of_member(*archive_, member);
   const bool plain = codec.name == "identity";
   const bool decompress = !plain && codec.name != "gzip";
   oci::Descriptor blob = plain ? oci::Descriptor{.media_type = std::string(oci::kDockerLayer),
@@ -168,7 +169,7 @@ oci::Descriptor DockerArchiveReader::image(std::size_t position) {
       if (const auto known = made_.find(position); known != made_.end()) return known->second;
     }
     const DockerArchiveImage& parts = images_[position];
-    std::string config = archive_.text(parts.config, oci::kMaxConfigBytes);
+    std::string config = archive_->text(parts.config, oci::kMaxConfigBytes);
     const oci::ImageConfig parsed = oci::parse_image_config(config);
     if (parsed.diff_ids.size() != parts.layers.size()) {
       throw Error(Errc::invalid_content, cat(parts.layers.size(), " layers, but the config has ",
@@ -212,7 +213,7 @@ std::unique_ptr<Source> DockerArchiveReader::do_open(const oci::Descriptor& blob
                                          " instead of ", blob.size, " bytes"));
   }
   if (place->member == nullptr) return std::make_unique<TextSource>(std::move(place->text));
-  return open_member(archive_, *place->member, place->decompress);
+  return open_member(*archive_, *place->member, place->decompress);
 }
 
 }  // namespace lade

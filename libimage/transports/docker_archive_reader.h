@@ -21,7 +21,9 @@ namespace lade {
 /// bzip2) are decompressed on their way out.
 class DockerArchiveReader final : public Reader {
  public:
-  DockerArchiveReader(PathAndReference name, const SessionOptions& options);
+  /// `name.path` is for messages.
+  DockerArchiveReader(std::unique_ptr<ArchiveFile> archive, PathAndReference name,
+                      const SessionOptions& options);
 
   std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override;
   /// Names as full references; an image without any is "@N".
@@ -49,7 +51,7 @@ class DockerArchiveReader final : public Reader {
 
   PathAndReference name_;
   std::stop_token stop_;
-  ArchiveFile archive_;
+  std::unique_ptr<ArchiveFile> archive_;
   std::vector<DockerArchiveImage> images_;
   std::mutex mutex_;
   std::map<std::size_t, oci::Descriptor> made_;  // guarded by mutex_: manifests by image

@@ -1,5 +1,6 @@
 #include <array>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -10,9 +11,10 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/oci/layout.h"
+#include "libimage/store/blob_check.h"
 #include "libimage/store/layout_index.h"
-#include "libimage/transports/archive_builder.h"
 #include "libimage/transports/archive_file.h"
+#include "libimage/transports/archive_output.h"
 #include "libimage/transports/path_name.h"
 #include "libimage/transports/table.h"
 
@@ -32,21 +34,22 @@ std::string name_of_blob(std::string_view /*media_type*/, const Digest& digest) 
   return blob_member(digest);
 }
 
+/// index.json of a layout in an archive; Error{invalid_content} if it is none.
+oci::Index read_layout_index(const ArchiveFile& archive) {
+  if (archive.find(oci::kLayoutFile) == nullptr) {
+    throw Error(Errc::invalid_content, "there is no oci-layout member, so this is no OCI archive");
+  }
+  oci::check_layout_marker(archive.text(oci::kLayoutFile, kMaxMarkerBytes));
+  return oci::parse_index(archive.text(oci::kIndexFile, oci::kMaxManifestBytes));
+}
+
 /// An OCI layout in a tar archive, read where it lies.
 class OciArchiveReader final : public Reader {
  public:
   OciArchiveReader(PathAndReference name, const SessionOptions& options)
       : name_(std::move(name)), archive_(name_.path, options) {
     with_context([&] { return cat("archive ", quoted(name_.path)); },
-                 [&] {
-                   if (archive_.find(oci::kLayoutFile) == nullptr) {
-                     throw Error(Errc::invalid_content,
-                                 "there is no oci-layout member, so this is no OCI archive");
-                   }
-                   oci::check_layout_marker(archive_.text(oci::kLayoutFile, kMaxMarkerBytes));
-                   index_ =
-                       oci::parse_index(archive_.text(oci::kIndexFile, oci::kMaxManifestBytes));
-                 });
+                 [&] { index_ = read_layout_index(archive_); });
   }
 
   std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) override {
@@ -112,21 +115,23 @@ class OciArchiveReader final : public Reader {
 /// Writes an OCI layout as a tar archive, which appears at finish().
 class OciArchiveWriter final : public Writer {
  public:
-  explicit OciArchiveWriter(PathAndReference name)
-      : name_(std::move(name)), archive_(name_.path, {.name_of = name_of_blob}) {
-    archive_.add(std::string(oci::kLayoutFile), oci::layout_marker());
-    for (const char* directory : kDirectories) archive_.add(directory, {});
+  OciArchiveWriter(PathAndReference name, const SessionOptions& options)
+      : name_(std::move(name)),
+        archive_(create_archive(name_.path, {.name_of = name_of_blob}, options)) {
+    if (options.append_to_archives && is_existing_archive(name_.path)) keep_images(options);
+    archive_->add(std::string(oci::kLayoutFile), oci::layout_marker());
+    for (const char* directory : kDirectories) archive_->add(directory, {});
   }
 
-  bool contains(const oci::Descriptor& blob) override { return archive_.contains(blob); }
+  bool contains(const oci::Descriptor& blob) override { return archive_->contains(blob); }
 
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override {
-    return archive_.start_blob(hint);
+    return archive_->start_blob(hint);
   }
 
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override {
     check_document(descriptor, raw);
-    archive_.add(blob_member(descriptor.digest), raw);
+    archive_->add(blob_member(descriptor.digest), raw);
     const oci::Document document = oci::parse_document(descriptor, std::string(raw));
     const std::scoped_lock lock(mutex_);
     children_.insert_or_assign(descriptor.digest, oci::successors(document));
@@ -152,13 +157,27 @@ class OciArchiveWriter final : public Writer {
 
   void finish() override {
     const std::string index(oci::kIndexFile);
-    archive_.add(index, oci::serialise(index_));
-    archive_.finish(order_of_members(), index);
+    archive_->add(index, oci::serialise(index_));
+    archive_->finish(order_of_members(), index);
   }
 
   Accepts accepts() const override { return {.docker = false, .default_layer_codec = "gzip"}; }
 
  private:
+  /// Takes over the archive that is there: its index, and all its blobs.
+  void keep_images(const SessionOptions& options) {
+    const ArchiveFile old(name_.path, options);
+    with_context([&] { return cat("add to archive ", quoted(name_.path)); },
+                 [&] {
+                   index_ = read_layout_index(old);
+                   for (const ArchiveMember& member : old.index().members()) {
+                     const bool file = member.kind != ArchiveMember::Kind::directory;
+                     if (!file || !member.path.starts_with("blobs/")) continue;
+                     archive_->adopt(old, old.member(member.path), member.path);
+                   }
+                 });
+  }
+
   /// Each document behind what it points to, in the order of index.json, so that the archive's
   /// bytes follow from the images alone.
   [[nodiscard]] std::vector<std::string> order_of_members() const {
@@ -191,7 +210,7 @@ class OciArchiveWriter final : public Writer {
   }
 
   PathAndReference name_;
-  ArchiveBuilder archive_;
+  std::unique_ptr<ArchiveOutput> archive_;
   std::mutex mutex_;
   oci::Index index_ = {};                                    // guarded by mutex_
   std::map<Digest, std::vector<oci::Descriptor>> children_;  // guarded by mutex_: of documents
@@ -199,21 +218,18 @@ class OciArchiveWriter final : public Writer {
 
 std::unique_ptr<Reader> read_archive(const ImageName& name, Session& session) {
   PathAndReference parts = parse_path_name(name);
-  refuse_standard_streams(name, parts);
   return std::make_unique<OciArchiveReader>(std::move(parts), session.options());
 }
 
-std::unique_ptr<Writer> write_archive(const ImageName& name, Session& /*session*/) {
-  PathAndReference parts = parse_path_name_to_write(name);
-  refuse_standard_streams(name, parts);
-  return std::make_unique<OciArchiveWriter>(std::move(parts));
+std::unique_ptr<Writer> write_archive(const ImageName& name, Session& session) {
+  return std::make_unique<OciArchiveWriter>(parse_path_name_to_write(name), session.options());
 }
 
 }  // namespace
 
 Transport oci_archive_transport() {
   return {.name = "oci-archive",
-          .syntax = "oci-archive:FILE[:REF|:@N]",
+          .syntax = "oci-archive:FILE|-[:REF|:@N]",
           .reader = read_archive,
           .writer = write_archive,
           .reference = path_name_reference};

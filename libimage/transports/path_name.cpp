@@ -31,11 +31,4 @@ TagOrDigest path_name_reference(const ImageName& name) {
   return Tag{parts.reference};
 }
 
-void refuse_standard_streams(const ImageName& name, const PathAndReference& parts) {
-  if (parts.path == "-") {
-    throw Error(Errc::unsupported,
-                cat("image name ", quoted(name.str()), ": standard streams are not supported"));
-  }
-}
-
 }  // namespace lade

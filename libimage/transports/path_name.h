@@ -14,7 +14,4 @@ PathAndReference parse_path_name_to_write(const ImageName& name);
 /// The digest or the reference name after the path; an empty Tag for none and for "@N".
 TagOrDigest path_name_reference(const ImageName& name);
 
-/// Refuses "-": archives are read by random access and replaced as a whole.
-void refuse_standard_streams(const ImageName& name, const PathAndReference& parts);
-
 }  // namespace lade

@@ -132,19 +132,15 @@ TEST_F(ArchiveTest, ReadsArchivesCompressedByAnyCodec) {
 }
 
 TEST_F(ArchiveTest, RefusesWhatIsNoFile) {
-  ASSERT_EQ(::mkfifo(file("fifo").c_str(), 0600), 0);
   write(file("empty"), "");
   for (const char* transport : {"oci-archive:", "docker-archive:"}) {
-    EXPECT_EQ(code_thrown([&] { (void)reader(transport + file("fifo")); }), Errc::unsupported);
-    EXPECT_EQ(code_thrown([&] { (void)writer(transport + file("fifo")); }), Errc::unsupported);
     EXPECT_EQ(code_thrown([&] { (void)reader(transport + room.path()); }), Errc::unsupported);
     EXPECT_EQ(code_thrown([&] { (void)writer(transport + room.path()); }), Errc::unsupported);
+    EXPECT_EQ(code_thrown([&] { (void)reader(std::string(transport) + "/dev/null"); }),
+              Errc::unsupported);
     EXPECT_EQ(code_thrown([&] { (void)reader(transport + file("none")); }), Errc::not_found);
     EXPECT_EQ(code_thrown([&] { (void)reader(transport + file("empty")); }), Errc::invalid_content);
     EXPECT_EQ(code_thrown([&] { (void)writer(transport + file("none/x")); }), Errc::not_found);
-    EXPECT_EQ(code_thrown([&] { (void)reader(std::string(transport) + "-"); }), Errc::unsupported);
-    EXPECT_EQ(code_thrown([&] { (void)writer(std::string(transport) + "-:a"); }),
-              Errc::unsupported);
     EXPECT_EQ(code_thrown([&] { (void)writer(transport + file() + ":@1"); }),
               Errc::invalid_argument);
   }
