@@ -4,6 +4,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/store/layout_index.h"
 #include "libimage/store/layout_store.h"
 #include "libimage/transports/path_name.h"
 #include "libimage/transports/table.h"
@@ -40,15 +41,19 @@ class NamedLayout final : public LayoutStore {
   PathAndReference name_;
 };
 
-std::unique_ptr<Reader> read_layout(const ImageName& name, Session& /*session*/) {
-  return std::make_unique<NamedLayout>(parse_path_name(name), LayoutOptions{});
+std::unique_ptr<Reader> read_layout(const ImageName& name, Session& session) {
+  return std::make_unique<NamedLayout>(
+      parse_path_name(name), LayoutOptions{.shared_blob_dir = session.options().shared_blob_dir});
 }
 
-std::unique_ptr<Writer> write_layout(const ImageName& name, Session& /*session*/) {
+std::unique_ptr<Writer> write_layout(const ImageName& name, Session& session) {
   // Other tools take OCI documents only from a layout, so Docker's are converted on their way in.
   return std::make_unique<NamedLayout>(
       parse_path_name_to_write(name),
-      LayoutOptions{.create = true, .accepts_docker = false, .remove_if_unused = true});
+      LayoutOptions{.create = true,
+                    .shared_blob_dir = session.options().shared_blob_dir,
+                    .accepts_docker = false,
+                    .remove_if_unused = true});
 }
 
 }  // namespace

@@ -54,6 +54,34 @@ inline constexpr std::array<OptionSpec, 7> kTwoSidedRegistryOptions = {{
      .optional_value = true},
 }};
 
+/// Where transports that need no registry find things, for verbs with one side.
+inline constexpr std::array<OptionSpec, 2> kPlaceOptions = {{
+    {.name = "shared-blob-dir",
+     .value = "DIR",
+     .help = "read the blobs of oci: layouts from this directory"},
+    {.name = "daemon-host",
+     .value = "HOST",
+     .help = "the engine of docker-daemon:, e.g. unix:///var/run/docker.sock, tcp://HOST:PORT"},
+}};
+
+/// The same for verbs with a source and a destination.
+inline constexpr std::array<OptionSpec, 5> kTwoSidedPlaceOptions = {{
+    {.name = "src-shared-blob-dir",
+     .value = "DIR",
+     .help = "read the blobs of an oci: source from this directory"},
+    {.name = "dest-shared-blob-dir",
+     .value = "DIR",
+     .help = "keep the blobs of an oci: destination in this directory"},
+    {.name = "src-daemon-host",
+     .value = "HOST",
+     .help = "the engine of a docker-daemon: source, e.g. unix:///var/run/docker.sock, "
+             "tcp://HOST:PORT"},
+    {.name = "dest-daemon-host",
+     .value = "HOST",
+     .help = "the engine of a docker-daemon: destination"},
+    {.name = "append", .help = "add the image to the archive at the destination if there is one"},
+}};
+
 inline constexpr std::array<std::string_view, 3> kCompressFormats = {"gzip", "zstd",
                                                                      "uncompressed"};
 inline constexpr std::array<std::string_view, 2> kImageFormats = {"oci", "docker"};

@@ -70,6 +70,28 @@ std::string cache_directory(const Environment& environment) {
   return home.empty() ? "" : cat(home, "/.cache/lade");
 }
 
+/// $DOCKER_HOST as docker's own client reads it: there tcp:// has TLS only by $DOCKER_TLS_VERIFY.
+std::string daemon_host_of(const Environment& environment) {
+  constexpr std::string_view kTcp = "tcp://";
+  const std::string host = environment.variable("DOCKER_HOST");
+  if (!host.starts_with(kTcp) || !environment.variable("DOCKER_TLS_VERIFY").empty()) return host;
+  return cat("http://", std::string_view(host).substr(kTcp.size()));
+}
+
+void set_places(SessionOptions& options, const Arguments& arguments, const Environment& environment,
+                Side side) {
+  options.shared_blob_dir = arguments.value_or(prefixed(side, "shared-blob-dir"), "");
+  options.append_to_archives = side == Side::destination && arguments.flag("append");
+  std::string host = arguments.value_or(prefixed(side, "daemon-host"), "");
+  if (host.empty()) {
+    host = daemon_host_of(environment);
+    if (options.cert_dir.empty() && host.starts_with("tcp://")) {
+      options.cert_dir = environment.variable("DOCKER_CERT_PATH");
+    }
+  }
+  if (!host.empty()) options.daemon_host = host;
+}
+
 }  // namespace
 
 std::unique_ptr<Session> make_session(const Arguments& arguments, const Environment& environment,
@@ -92,6 +114,7 @@ std::unique_ptr<Session> make_session(const Arguments& arguments, const Environm
   if (const std::string temp = environment.variable("TMPDIR"); !temp.empty())
     options.temp_root = temp;
   options.cache_dir = cache_directory(environment);
+  set_places(options, arguments, environment, side);
   const std::string creds_option = prefixed(side, "creds");
   if (const auto creds = arguments.value(creds_option)) {
     options.credentials = [given = parse_creds(creds_option, *creds)](const std::string&,

@@ -69,8 +69,8 @@ constexpr std::array<OptionSpec, 18> kCopyOptions = {{
     {.name = "jobs", .letter = 'j', .value = "N", .help = "blobs copied at once (default 6)"},
 }};
 
-constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {
-    kCopyOptions, kTwoSidedRegistryOptions, kProgressOptions};
+constexpr std::array<std::span<const OptionSpec>, 4> kGroups = {
+    kCopyOptions, kTwoSidedRegistryOptions, kTwoSidedPlaceOptions, kProgressOptions};
 
 constexpr std::array<std::string_view, 16> kExamples = {
     "Fetch an image into a layout directory",

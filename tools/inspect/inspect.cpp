@@ -34,7 +34,8 @@ constexpr std::array<OptionSpec, 5> kInspectOptions = {{
     {.name = "referrers",
      .help = "also list what refers to each image: signatures, SBOMs, artifacts"},
 }};
-constexpr std::array<std::span<const OptionSpec>, 2> kGroups = {kInspectOptions, kRegistryOptions};
+constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {kInspectOptions, kRegistryOptions,
+                                                                 kPlaceOptions};
 
 constexpr std::array<std::string_view, 8> kExamples = {
     "Show an index with its platforms and layers",
