@@ -47,6 +47,8 @@ struct HttpOptions {
   unsigned requests_per_host = 64;
   /// Asked before each request and redirect; empty: defaults.
   std::function<TlsOptions(const Url&)> tls_for = {};
+  /// Every request goes to this socket, whatever host its URL names; "": to that host.
+  std::string unix_socket = {};
   std::stop_token stop = {};
 };
 

@@ -105,6 +105,9 @@ Transfer::Transfer(const Request& request, Body body, std::uint64_t size,
   }
   set(CURLOPT_USERAGENT, options.user_agent.c_str());
   set(CURLOPT_ERRORBUFFER, error_text_.data());
+  if (!options.unix_socket.empty()) {
+    set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
+  }
   // A proxy from the environment can not reach this machine's loopback.
   if (request.url.is_loopback()) set(CURLOPT_NOPROXY, "*");
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);

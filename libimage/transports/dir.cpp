@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -18,8 +19,9 @@
 #include "libimage/store/text_source.h"
 #include "libimage/transports/table.h"
 
-// The layout is skopeo's: `version`, `manifest.json`, every blob under the hex of its digest, and
-// the images of an index as <hex>.manifest.json.
+// The layout is skopeo's: `version`, `manifest.json`, every blob under the hex of its digest,
+// the images of an index as <hex>.manifest.json, signatures of manifest.json as signature-N, those
+// of an image of the index as <hex>.signature-N.
 namespace lade {
 namespace {
 
@@ -29,6 +31,10 @@ constexpr std::string_view kInstanceSuffix = ".manifest.json";
 constexpr std::string_view kVersion11 = "Directory Transport Version: 1.1\n";
 constexpr std::string_view kVersion12 = "Directory Transport Version: 1.2\n";  // not only sha256
 constexpr std::uint64_t kMaxVersionBytes = 100;
+constexpr std::string_view kSignaturePrefix = "signature-";
+// skopeo's limits on a signature are of this order; more only costs memory.
+constexpr std::uint64_t kMaxSignatureBytes = std::uint64_t{4} * 1024 * 1024;
+constexpr std::size_t kMaxSignatures = 128;
 
 std::string blob_name(const Digest& digest) {
   if (digest.algorithm() == "sha256") return std::string(digest.encoded());
@@ -36,6 +42,12 @@ std::string blob_name(const Digest& digest) {
 }
 
 std::string instance_name(const Digest& digest) { return cat(blob_name(digest), kInstanceSuffix); }
+
+/// The N-th signature of manifest.json, or of the instance `digest`; counted from 1.
+std::string signature_name(const Digest* instance, std::size_t number) {
+  const std::string name = cat(kSignaturePrefix, number);
+  return instance == nullptr ? name : cat(blob_name(*instance), ".", name);
+}
 
 std::optional<std::string> read_version(const DirFd& dir) {
   if (!stat_entry(dir, kVersionFile)) return std::nullopt;
@@ -95,6 +107,20 @@ class DirReader final : public Reader {
     return static_cast<std::uint64_t>(st->st_size);
   }
 
+  std::vector<std::string> signatures(const oci::Descriptor& document) override {
+    const Digest* instance = document.digest == root_.digest ? nullptr : &document.digest;
+    std::vector<std::string> found;
+    for (std::size_t number = 1;; ++number) {
+      const std::string name = signature_name(instance, number);
+      if (!stat_entry(dir_, name)) return found;
+      if (number > kMaxSignatures) {
+        throw Error(Errc::limit_exceeded, cat("image directory ", quoted(path_), ": more than ",
+                                              kMaxSignatures, " signatures"));
+      }
+      found.push_back(read_file_at(dir_, name, kMaxSignatureBytes));
+    }
+  }
+
   std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) override {
     const std::string name = blob_name(blob.digest);
     if (!has_blob_file(dir_, name, blob)) return nullptr;
@@ -126,7 +152,9 @@ class DirReader final : public Reader {
 bool is_image_file(std::string_view name) {
   if (name.ends_with(kInstanceSuffix)) name.remove_suffix(kInstanceSuffix.size());
   const std::size_t dash = name.find('-');
-  if (name.find("signature-") != std::string_view::npos) return true;
+  if (name.starts_with(kSignaturePrefix) || name.find(cat(".", kSignaturePrefix)) != name.npos) {
+    return true;
+  }
   return dash == std::string_view::npos
              ? Digest::try_parse(cat("sha256:", name)).has_value()
              : Digest::try_parse(cat(name.substr(0, dash), ":", name.substr(dash + 1))).has_value();
@@ -199,6 +227,14 @@ class DirWriter final : public Writer {
     publish(descriptor);
   }
 
+  /// Their names depend on which document becomes manifest.json, so they are written at the end.
+  bool put_signatures(const oci::Descriptor& document,
+                      const std::vector<std::string>& signatures) override {
+    const std::scoped_lock lock(mutex_);
+    signatures_.insert_or_assign(document.digest, signatures);
+    return true;
+  }
+
   bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) override {
     note_algorithm(blob.digest);
     return copy_blob_file(blob, file, dir_, blob_name(blob.digest));
@@ -211,7 +247,9 @@ class DirWriter final : public Writer {
       if (!published_) untagged = last_;
     }
     if (untagged) publish(*untagged);
-    if (published_) remove_leftovers();
+    if (!published_) return;
+    remove_leftovers();
+    write_signatures();
   }
 
   Accepts accepts() const override { return {.names = false, .referrers = false}; }
@@ -272,6 +310,17 @@ class DirWriter final : public Writer {
     }
   }
 
+  /// After remove_leftovers(), which takes the signatures of an earlier image away.
+  void write_signatures() {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [digest, signatures] : signatures_) {
+      for (std::size_t i = 0; i < signatures.size(); ++i) {
+        write_small_file(dir_, signature_name(digest == root_->digest ? nullptr : &digest, i + 1),
+                         signatures[i]);
+      }
+    }
+  }
+
   /// Where there was no image before, there is none after a failure.
   void remove_everything() const {
     for (const std::string& name : list_names(dir_)) {
@@ -287,8 +336,9 @@ class DirWriter final : public Writer {
   mutable std::mutex mutex_;
   std::optional<oci::Descriptor> root_;  // guarded by mutex_: what manifest.json holds
   std::optional<oci::Descriptor> last_;  // guarded by mutex_: stored last
-  bool published_ = false;               // guarded by mutex_
-  bool newer_version_ = false;           // guarded by mutex_
+  std::map<Digest, std::vector<std::string>> signatures_;  // guarded by mutex_: by document
+  bool published_ = false;                                 // guarded by mutex_
+  bool newer_version_ = false;                             // guarded by mutex_
 };
 
 void refuse_bad_path(const ImageName& name) {

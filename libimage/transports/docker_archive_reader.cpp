@@ -9,6 +9,7 @@
 #include "libimage/digest/hasher.h"
 #include "libimage/oci/image_config.h"
 #include "libimage/store/text_source.h"
+#include "libimage/transports/docker_archive_legacy.h"
 
 namespace lade {
 namespace {
@@ -70,8 +71,12 @@ DockerArchiveReader::DockerArchiveReader(std::unique_ptr<ArchiveFile> archive,
   with_context([&] { return cat("archive ", quoted(name_.path)); },
                [&] {
                  if (archive_->find(kManifestMember) == nullptr) {
-                   throw Error(Errc::invalid_content,
-                               "there is no manifest.json member, so this is no docker archive");
+                   if (archive_->find(kRepositoriesMember) == nullptr) {
+                     throw Error(Errc::invalid_content,
+                                 "there is no manifest.json member, so this is no docker archive");
+                   }
+                   images_ = legacy_images(*archive_);
+                   return;
                  }
                  images_ = parse_docker_archive_manifest(
                      archive_->text(kManifestMember, kMaxDockerArchiveManifestBytes));
@@ -161,6 +166,18 @@ oci::Descriptor DockerArchiveReader::layer(const std::string& member_name, const
   return blob;
 }
 
+std::string DockerArchiveReader::config_of_legacy(const DockerArchiveImage& parts) {
+  std::vector<std::string> layers;
+  std::vector<DiffId> diff_ids;
+  for (const std::string& name : parts.layers) {
+    layers.push_back(
+        archive_->text(cat(name.substr(0, name.rfind('/')), "/json"), oci::kMaxConfigBytes));
+    const std::unique_ptr<Source> content = open_member(*archive_, archive_->member(name), true);
+    diff_ids.push_back(DiffId{measured(*content, oci::kDockerLayer, stop_).digest});
+  }
+  return legacy_config(layers, diff_ids);
+}
+
 oci::Descriptor DockerArchiveReader::image(std::size_t position) {
   const auto where = [&] { return cat("archive ", quoted(name_.path), ": image @", position); };
   return with_context(where, [&] {
@@ -169,7 +186,8 @@ oci::Descriptor DockerArchiveReader::image(std::size_t position) {
       if (const auto known = made_.find(position); known != made_.end()) return known->second;
     }
     const DockerArchiveImage& parts = images_[position];
-    std::string config = archive_->text(parts.config, oci::kMaxConfigBytes);
+    std::string config = parts.config.empty() ? config_of_legacy(parts)
+                                              : archive_->text(parts.config, oci::kMaxConfigBytes);
     const oci::ImageConfig parsed = oci::parse_image_config(config);
     if (parsed.diff_ids.size() != parts.layers.size()) {
       throw Error(Errc::invalid_content, cat(parts.layers.size(), " layers, but the config has ",

@@ -18,7 +18,8 @@ namespace lade {
 ///
 /// Layers are the members as they are. That of a plain tar is named by the config's diff ID,
 /// unread; a gzip member is hashed once. Codecs that Docker's media types cannot name (zstd, xz,
-/// bzip2) are decompressed on their way out.
+/// bzip2) are decompressed on their way out. Of an archive older than manifest.json the layers are
+/// hashed once, and the configs made up from theirs.
 class DockerArchiveReader final : public Reader {
  public:
   /// `name.path` is for messages.
@@ -44,6 +45,7 @@ class DockerArchiveReader final : public Reader {
   [[nodiscard]] std::optional<std::size_t> position_of(const Tag& tag) const;
   [[nodiscard]] Error choose_one() const;
   oci::Descriptor image(std::size_t position);
+  [[nodiscard]] std::string config_of_legacy(const DockerArchiveImage& parts);
   oci::Descriptor layer(const std::string& member_name, const DiffId& diff_id);
   oci::Descriptor compressed_layer(const ArchiveMember& member, bool decompress);
   void remember(const oci::Descriptor& blob, Place place);

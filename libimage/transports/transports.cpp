@@ -15,6 +15,8 @@ const std::vector<Transport>& transports() {
       oci_archive_transport(),     // layouts in tar files
       docker_archive_transport(),  // what docker save writes
       dir_transport(),             // plain files, for looking at and debugging
+      docker_daemon_transport(),   // the images of a Docker engine
+      tarball_transport(),         // root file systems, to make images of
   };
   return table;
 }
