@@ -48,7 +48,11 @@ struct CopyOptions {
   CompressOptions compress = {};
   bool force_recompress = false;  ///< also where the codec is right already
   bool preserve_digests = false;  ///< Error where that cannot hold
-  unsigned jobs = 6;              ///< blobs at once
+  /// Signatures that the source keeps beside its documents (Reader::signatures). `keep`: copied; an
+  /// Error where the destination cannot hold them, or where a signed document would change.
+  enum class Signatures { keep, remove };
+  Signatures signatures = Signatures::keep;
+  unsigned jobs = 6;  ///< blobs at once
   RetryPolicy retry = {.attempts = 3};
   /// What a hostile index may cost: documents are held while they are copied.
   std::size_t max_documents = 50'000;
@@ -71,6 +75,13 @@ struct PlannedTag {
   bool operator==(const PlannedTag&) const = default;
 };
 
+/// Signatures that come with the document that they are kept beside.
+struct PlannedSignatures {
+  oci::Descriptor document;
+  std::vector<std::string> signatures;
+  bool operator==(const PlannedSignatures&) const = default;
+};
+
 /// A plan: documents in the order in which they must be stored (children first), blobs once each.
 struct CopyPlan {
   oci::Descriptor root;
@@ -81,7 +92,8 @@ struct CopyPlan {
   std::set<Digest> changed = {};                ///< of these, as they are at the source
   std::vector<oci::Descriptor> referrers = {};  ///< documents found by their subject only
   std::vector<PlannedTag> tags = {};            ///< cosign's
-  std::vector<std::string> warnings = {};       ///< what the user should know, a sentence each
+  std::vector<PlannedSignatures> signatures = {};
+  std::vector<std::string> warnings = {};  ///< what the user should know, a sentence each
 };
 
 /// Walks documents from `root`, chooses platforms, dedupes by digest, decides conversions. A schema

@@ -19,6 +19,9 @@ using oci::Document;
 using oci::Family;
 using What = CopyOptions::What;
 
+// Of all documents together: they are held until the copy is done.
+constexpr std::uint64_t kMaxSignatureBytes = std::uint64_t{64} << 20U;
+
 bool is_document(const Descriptor& descriptor) {
   return oci::is_manifest(descriptor.media_type) || oci::is_index(descriptor.media_type);
 }
@@ -37,6 +40,7 @@ class Planner {
     mark_changes();
     if (options_.attached != CopyOptions::Attached::left_behind) add_attached();
     plan_.rewrites_documents = !plan_.changed.empty();
+    if (options_.signatures == CopyOptions::Signatures::keep) add_signatures(root);
     if (options_.preserve_digests) check_digests(root);
     return std::move(plan_);
   }
@@ -61,6 +65,41 @@ class Planner {
       return narrowing.to_several(document, kept_, plan_.warnings);
     }
     return document;
+  }
+
+  /// What is signed stays as it is, and its signatures come along.
+  void add_signatures(const Descriptor& root) {
+    std::uint64_t bytes = 0;
+    const auto take = [&](const Descriptor& document) {
+      std::vector<std::string> found = documents_.source().signatures(document);
+      for (const std::string& signature : found) bytes += signature.size();
+      if (bytes > kMaxSignatureBytes) {
+        throw Error(Errc::limit_exceeded,
+                    cat("the signatures are larger than ", human_size(kMaxSignatureBytes)));
+      }
+      return found;
+    };
+    const auto fail = [](const Descriptor& document, std::string_view reason) {
+      throw Error(Errc::unsupported, cat(document.digest.str(), " is signed, and ", reason,
+                                         "; --remove-signatures copies without its signatures"));
+    };
+    constexpr std::string_view kChanges =
+        "the copy would have another digest: this would invalidate signatures";
+    if (options_.what == What::platforms && documents_.is_made(plan_.root.digest) &&
+        !take(root).empty()) {
+      fail(root, kChanges);
+    }
+    for (const Document& document : plan_.documents) {
+      std::vector<std::string> found = take(document.descriptor);
+      if (found.empty()) continue;
+      if (!accepts_.signatures) {
+        fail(document.descriptor, "the destination cannot hold its signatures");
+      }
+      if (plan_.changed.contains(document.descriptor.digest)) {
+        fail(document.descriptor, kChanges);
+      }
+      plan_.signatures.push_back({document.descriptor, std::move(found)});
+    }
   }
 
   void check_digests(const Descriptor& root) const {

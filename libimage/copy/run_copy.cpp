@@ -102,6 +102,13 @@ class Side {
       with_context([&] { return cat("referrer ", referrer.digest.str()); },
                    [&] { destination_.list_referrer(now(referrer)); });
     }
+    for (const PlannedSignatures& signed_document : plan_.signatures) {
+      with_context([&] { return cat("signatures of ", signed_document.document.digest.str()); },
+                   [&] {
+                     destination_.put_signatures(signed_document.document,
+                                                 signed_document.signatures);
+                   });
+    }
     result_.root = now(plan_.root);
     for (const Tag& tag : tags_) put_tag(tag, result_.root);
   }

@@ -42,6 +42,12 @@ std::unique_ptr<Source> Reader::do_open_at(const oci::Descriptor& blob, std::uin
   return source;
 }
 
+void Writer::put_signatures(const oci::Descriptor& document,
+                            const std::vector<std::string>& /*signatures*/) {
+  throw Error(Errc::unsupported,
+              cat("sign ", document.digest.str(), ": no signatures can be kept there"));
+}
+
 void Writer::remove(const TagOrDigest& reference) {
   (void)reference;
   throw Error(Errc::unsupported, "nothing can be deleted from this kind of place");

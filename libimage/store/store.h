@@ -158,14 +158,10 @@ class Writer {
     return false;
   }
 
-  /// Keeps `signatures` (not empty) beside the stored document, in place of those it had; false:
-  /// this store cannot, so that a copy of them is refused.
-  virtual bool put_signatures(const oci::Descriptor& document,
-                              const std::vector<std::string>& signatures) {
-    (void)document;
-    (void)signatures;
-    return false;
-  }
+  /// Keeps `signatures` beside the stored document, in place of those it had. Only where
+  /// accepts().signatures; Error{unsupported} elsewhere.
+  virtual void put_signatures(const oci::Descriptor& document,
+                              const std::vector<std::string>& signatures);
 
   /// Takes the name `reference` (a Tag) or the document and its names (a Digest) out of the store.
   /// Error{not_found} if there is none, Error{unsupported} where the store cannot.
@@ -191,6 +187,7 @@ class Writer {
     bool keeps_digests = true;  ///< false: manifests are made anew when it is read
     bool names = true;          ///< takes names (tags) beside its own
     bool referrers = true;      ///< keeps documents that are found by their subject only
+    bool signatures = false;    ///< takes put_signatures()
   };
   virtual Accepts accepts() const { return {}; }
 };

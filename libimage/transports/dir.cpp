@@ -33,7 +33,7 @@ constexpr std::string_view kVersion12 = "Directory Transport Version: 1.2\n";  /
 constexpr std::uint64_t kMaxVersionBytes = 100;
 constexpr std::string_view kSignaturePrefix = "signature-";
 // skopeo's limits on a signature are of this order; more only costs memory.
-constexpr std::uint64_t kMaxSignatureBytes = std::uint64_t{4} * 1024 * 1024;
+constexpr std::uint64_t kMaxSignatureBytes = std::uint64_t{1024} * 1024;
 constexpr std::size_t kMaxSignatures = 128;
 
 std::string blob_name(const Digest& digest) {
@@ -228,11 +228,10 @@ class DirWriter final : public Writer {
   }
 
   /// Their names depend on which document becomes manifest.json, so they are written at the end.
-  bool put_signatures(const oci::Descriptor& document,
+  void put_signatures(const oci::Descriptor& document,
                       const std::vector<std::string>& signatures) override {
     const std::scoped_lock lock(mutex_);
     signatures_.insert_or_assign(document.digest, signatures);
-    return true;
   }
 
   bool try_copy_file(const oci::Descriptor& blob, const UniqueFd& file) override {
@@ -252,7 +251,9 @@ class DirWriter final : public Writer {
     write_signatures();
   }
 
-  Accepts accepts() const override { return {.names = false, .referrers = false}; }
+  Accepts accepts() const override {
+    return {.names = false, .referrers = false, .signatures = true};
+  }
 
  private:
   bool has_foreign_content() const {

@@ -24,7 +24,10 @@ struct EngineName {
 EngineName parse_name(const ImageName& name) {
   return with_context([&] { return cat("image name ", quoted(name.str())); },
                       [&]() -> EngineName {
-                        if (const auto id = Digest::try_parse(name.rest)) return {id->str(), false};
+                        // "name:tag" has the form of a digest too, of an algorithm called "name".
+                        if (const auto id = Digest::try_parse(name.rest); id && id->verifiable()) {
+                          return {id->str(), false};
+                        }
                         const Reference reference = Reference::parse(name.rest);
                         if (!reference.tag && !reference.digest) {
                           throw Error(Errc::invalid_argument, "it has neither a tag nor a digest");

@@ -21,6 +21,13 @@ constexpr std::uint64_t kMaxPemBytes = std::uint64_t{1024} * 1024;
 // An engine is silent while it unpacks what was loaded, or gathers what is to be saved.
 constexpr std::chrono::milliseconds kPatience = std::chrono::hours(6);
 
+/// libcurl would only say that it could not connect.
+void check_socket(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) throw_errno("is it running?");
+  if (!S_ISSOCK(st.st_mode)) throw Error(Errc::invalid_argument, "it is no socket");
+}
+
 bool exists(const std::string& path) {
   struct stat st {};
   return ::stat(path.c_str(), &st) == 0;
@@ -133,7 +140,13 @@ EngineClient::EngineClient(const SessionOptions& options) : host_(options.daemon
     http.tls_for = [tls = tls_of(options)](const Url&) { return tls; };
   }
   http_ = std::make_unique<HttpClient>(std::move(http));
-  with_context([&] { return context("ping"); }, [&] { find_version(); });
+  with_context([&] { return context("ping"); },
+               [&] {
+                 if (const std::string& path = http_->options().unix_socket; !path.empty()) {
+                   check_socket(path);
+                 }
+                 find_version();
+               });
 }
 
 std::string EngineClient::context(std::string_view what) const {

@@ -87,8 +87,7 @@ class TarballLayer {
     std::vector<std::byte> head(kMagicBytes);
     head.resize(read_file_range(fd_->get(), 0, head));
     const Codec& codec = codec_of(head);
-    const bool plain = codec.name == "identity";
-    decompress_ = !plain && codec.media_type_suffix.empty();
+    decompress_ = codec.compress_to == nullptr;  // xz and bzip2 have no media types
     const std::unique_ptr<Source> file = open_file();
     Hasher blob;
     Hasher content;

@@ -24,7 +24,7 @@ constexpr std::size_t kMostDestinations = 32;
 
 constexpr std::array<std::string_view, 3> kFormats = {"oci", "docker", "v2s2"};
 
-constexpr std::array<OptionSpec, 18> kCopyOptions = {{
+constexpr std::array<OptionSpec, 19> kCopyOptions = {{
     {.name = "all", .letter = 'a', .help = "copy an index with everything that it lists"},
     {.name = "platform",
      .value = "LIST",
@@ -58,6 +58,8 @@ constexpr std::array<OptionSpec, 18> kCopyOptions = {{
     {.name = "dest-force-compress-format",
      .help = "compress again even if the codec is right already"},
     {.name = "dest-decompress", .help = "store layers without compression"},
+    {.name = "remove-signatures",
+     .help = "do not copy the signatures that the source keeps beside the image (dir:)"},
     {.name = "preserve-digests", .help = "fail if the copy cannot have the source's digests"},
     {.name = "digestfile", .value = "FILE", .help = "write the digest of the copy to this file"},
     {.name = "additional-tag",

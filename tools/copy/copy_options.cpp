@@ -123,6 +123,9 @@ CopyOptions copy_options(const Arguments& arguments) {
   }
   read_layers(arguments, options);
   options.preserve_digests = arguments.flag("preserve-digests");
+  if (arguments.flag("remove-signatures")) {
+    options.signatures = CopyOptions::Signatures::remove;
+  }
   if (const auto jobs = arguments.number("jobs", 1, 64))
     options.jobs = static_cast<unsigned>(*jobs);
   return options;
