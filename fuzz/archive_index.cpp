@@ -13,6 +13,26 @@
 
 #include "fuzz/property.h"
 
+namespace {
+
+/// Read as a stream an archive is what it is at random.
+void require_same_as_stream(const lade::ArchiveIndex& index, std::string_view bytes) {
+  lade::StringSource stream(bytes);
+  lade::fuzz::require(lade::ArchiveIndex::read(stream, {}).members() == index.members());
+}
+
+bool is_refused_as_stream(std::string_view bytes) {
+  lade::StringSource stream(bytes);
+  try {
+    (void)lade::ArchiveIndex::read(stream, {});
+    return false;
+  } catch (const lade::Error&) {
+    return true;
+  }
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto* chars = reinterpret_cast<const char*>(data);
   const auto read_at = [&](std::uint64_t offset, std::span<std::byte> out) {
@@ -23,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   try {
     const lade::ArchiveIndex index = lade::ArchiveIndex::read(read_at, size);
+    require_same_as_stream(index, std::string_view(chars, size));
     for (const lade::ArchiveMember& member : index.members()) {
       lade::fuzz::require(member.offset <= size && member.size <= size - member.offset);
       lade::fuzz::require(!member.path.starts_with('/'));
@@ -36,7 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       } catch (const lade::Error&) {  // refused, as lies are
       }
     }
-  } catch (const lade::Error&) {  // refused
+  } catch (const lade::Error&) {
+    lade::fuzz::require(is_refused_as_stream(std::string_view(chars, size)));
   }
   return 0;
 }

@@ -16,7 +16,7 @@ struct ArchiveOptions {
   /// The member name of a blob; its length must not depend on the media type.
   std::string (*name_of)(std::string_view media_type, const Digest& digest) = nullptr;
   unsigned mode = 0644;  ///< of every file
-  /// Names of members that content() will be asked for; null: any that is small.
+  /// Names of members that content() will be asked for, which a stream must remember; null: none.
   bool (*is_read_back)(std::string_view name) = nullptr;
 };
 

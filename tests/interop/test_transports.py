@@ -1,7 +1,8 @@
 """Every transport, both ways, with skopeo and umoci as the other side."""
 import json
+import subprocess
 
-from lade_testing import Case, Registry, check_layout, differences, layout_from_tar, main, need, run, tree
+from lade_testing import LADE, Case, Registry, check_layout, differences, layout_from_tar, main, need, run, tree
 
 
 class Transports(Case):
@@ -77,6 +78,65 @@ class Transports(Case):
     def test_oci_image_tool_accepts_our_layouts(self):
         self.lade("copy", "--dest-compress-format", "gzip", "--dest-force-compress-format", f"oci:{self.tmp}/l:a", f"oci:{self.tmp}/v:name")
         run("oci-image-tool", "validate", "--type", "image", "--ref", "name=name", self.tmp / "v")
+
+    def test_skopeo_reads_our_streams_and_we_read_its(self):
+        for transport in ("docker-archive", "oci-archive"):
+            with open(self.tmp / f"stream.{transport}", "wb") as out:
+                subprocess.run([LADE, "copy", f"oci:{self.tmp}/l:a", f"{transport}:-:repo/name:tag"], stdout=out,
+                               stderr=subprocess.PIPE, check=True, timeout=120)
+            self.check_same(f"{transport}:{self.tmp}/stream.{transport}:repo/name:tag", "stream")
+            run("skopeo", "copy", f"oci:{self.tmp}/l:a", f"{transport}:{self.tmp}/theirs.{transport}:repo/name:tag")
+            with open(self.tmp / f"theirs.{transport}", "rb") as data:
+                subprocess.run([LADE, "copy", f"{transport}:/dev/stdin", f"oci:{self.tmp}/in-{transport}:x"],
+                               input=data.read(), stderr=subprocess.PIPE, check=True, timeout=120)
+            self.check_same(f"oci:{self.tmp}/in-{transport}:x", "stdin")
+
+    def test_compressed_archives_of_skopeo_are_read_and_it_reads_ours(self):
+        for transport in ("docker-archive", "oci-archive"):
+            for maker in ("skopeo", "lade"):
+                path = self.tmp / f"{maker}.{transport}"
+                if maker == "skopeo":
+                    run("skopeo", "copy", f"oci:{self.tmp}/l:a", f"{transport}:{path}:repo/name:tag")
+                else:
+                    self.lade("copy", f"oci:{self.tmp}/l:a", f"{transport}:{path}:repo/name:tag")
+                for tool in ("gzip", "xz", "bzip2", "zstd"):
+                    packed = f"{path}.{tool}"
+                    with open(packed, "wb") as out:
+                        subprocess.run([tool, "-c", path], stdout=out, check=True)
+                    self.lade("copy", f"{transport}:{packed}:repo/name:tag", f"oci:{self.tmp}/un-{maker}-{transport}-{tool}:x")
+                    self.check_same(f"oci:{self.tmp}/un-{maker}-{transport}-{tool}:x", "unpacked")
+                    if tool == "gzip":
+                        self.check_same(f"{transport}:{packed}:repo/name:tag", "packed")
+
+    def test_skopeo_reads_archives_of_many_images(self):
+        run("umoci", "tag", "--image", f"{self.tmp}/l:a", "b")
+        run("umoci", "config", "--image", f"{self.tmp}/l:b", "--config.label", "second=yes")
+        for tag in "ab":
+            self.lade("copy", "--append", f"oci:{self.tmp}/l:{tag}", f"docker-archive:{self.tmp}/many.tar:repo/name:{tag}")
+            self.lade("copy", "--append", f"oci:{self.tmp}/l:{tag}", f"oci-archive:{self.tmp}/many.oci.tar:{tag}")
+        for tag in "ab":
+            self.check_same(f"docker-archive:{self.tmp}/many.tar:repo/name:{tag}", "many")
+            self.check_same(f"oci-archive:{self.tmp}/many.oci.tar:{tag}", "many")
+        labels = json.loads(run("skopeo", "inspect", "--config", f"docker-archive:{self.tmp}/many.tar:@1").out)["config"]["Labels"]
+        self.assertEqual(labels["second"], "yes")
+
+    def test_layouts_share_blobs_with_skopeo(self):
+        shared = self.tmp / "shared"
+        self.lade("copy", "--dest-shared-blob-dir", shared, f"oci:{self.tmp}/l:a", f"oci:{self.tmp}/ours:x")
+        run("skopeo", "copy", "--src-shared-blob-dir", shared, f"oci:{self.tmp}/ours:x", f"oci:{self.tmp}/back:x")
+        self.check_same(f"oci:{self.tmp}/back:x", "back")
+        run("skopeo", "copy", "--dest-shared-blob-dir", shared, f"oci:{self.tmp}/l:a", f"oci:{self.tmp}/theirs:x")
+        self.lade("copy", "--src-shared-blob-dir", shared, f"oci:{self.tmp}/theirs:x", f"oci:{self.tmp}/read:x")
+        self.check_same(f"oci:{self.tmp}/read:x", "read")
+
+    def test_tarballs_are_what_skopeo_makes_of_them(self):
+        self.lade("copy", f"tarball:{self.tmp}/root.tar:{self.tmp}/second.tar", f"oci:{self.tmp}/tarball:x")
+        self.check_same(f"oci:{self.tmp}/tarball:x", "tarball")
+        run("skopeo", "copy", f"tarball:{self.tmp}/root.tar:{self.tmp}/second.tar", f"dir:{self.tmp}/theirs")
+        self.lade("copy", f"tarball:{self.tmp}/root.tar:{self.tmp}/second.tar", f"dir:{self.tmp}/ours")
+        diff_ids = [json.loads(run("skopeo", "inspect", "--config", f"dir:{self.tmp}/{d}").out)["rootfs"]["diff_ids"]
+                    for d in ("theirs", "ours")]
+        self.assertEqual(diff_ids[0], diff_ids[1])
 
 
 if __name__ == "__main__":

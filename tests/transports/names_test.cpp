@@ -19,7 +19,8 @@ TEST(Transports, HaveNamesAndSyntaxOfTheirOwn) {
     EXPECT_NE(transport.reader, nullptr);
     EXPECT_NE(transport.reference, nullptr);
   }
-  for (const char* name : {"oci", "oci-archive", "docker-archive", "dir", "docker"}) {
+  for (const char* name :
+       {"oci", "oci-archive", "docker-archive", "dir", "docker", "docker-daemon", "tarball"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
 }
