@@ -12,7 +12,7 @@ std::size_t count(const lade::YamlValue& value, std::size_t depth) {
   lade::fuzz::require(depth <= lade::kMaxYamlDepth);
   std::size_t nodes = 1;
   for (const lade::YamlValue& item : value.items) nodes += count(item, depth + 1);
-  for (const lade::YamlMember& member : value.members) nodes += count(member.value, depth + 1);
+  for (const lade::YamlValue& member : value.members) nodes += count(member, depth + 1);
   return nodes;
 }
 

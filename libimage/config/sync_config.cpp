@@ -20,7 +20,7 @@ const std::string& text_of(const YamlValue& value, std::string_view key) {
 }
 
 /// The members of a mapping; none for a member without a value.
-const std::vector<YamlMember>& members_of(const YamlValue& value, std::string_view key) {
+const std::vector<YamlValue>& members_of(const YamlValue& value, std::string_view key) {
   if (value.kind != Kind::mapping && value.kind != Kind::null)
     fail(value, key, "must be a mapping");
   return value.members;
@@ -35,17 +35,17 @@ std::vector<std::string> texts_of(const YamlValue& value, std::string_view key) 
 
 std::map<std::string, std::string> text_map(const YamlValue& value, std::string_view key) {
   std::map<std::string, std::string> map;
-  for (const YamlMember& member : members_of(value, key)) {
-    map.emplace(member.key, text_of(member.value, member.key));
+  for (const YamlValue& member : members_of(value, key)) {
+    map.emplace(member.key, text_of(member, member.key));
   }
   return map;
 }
 
-AuthEntry credentials_of(const YamlValue& value, std::vector<const YamlMember*>& unknown) {
+AuthEntry credentials_of(const YamlValue& value, std::vector<const YamlValue*>& unknown) {
   AuthEntry entry;
-  for (const YamlMember& member : members_of(value, "credentials")) {
-    const bool empty = member.value.kind == Kind::null;
-    const std::string text = empty ? std::string() : text_of(member.value, member.key);
+  for (const YamlValue& member : members_of(value, "credentials")) {
+    const bool empty = member.kind == Kind::null;
+    const std::string text = empty ? std::string() : text_of(member, member.key);
     if (member.key == "username") {
       entry.username = text;
     } else if (member.key == "password") {
@@ -59,12 +59,12 @@ AuthEntry credentials_of(const YamlValue& value, std::vector<const YamlMember*>&
   return entry;
 }
 
-void read_member(SyncRegistry& registry, const YamlMember& member,
-                 std::vector<const YamlMember*>& unknown) {
-  const YamlValue& value = member.value;
+void read_member(SyncRegistry& registry, const YamlValue& member,
+                 std::vector<const YamlValue*>& unknown) {
+  const YamlValue& value = member;
   if (member.key == "images") {
-    for (const YamlMember& repository : members_of(value, member.key)) {
-      registry.images.emplace(repository.key, texts_of(repository.value, repository.key));
+    for (const YamlValue& repository : members_of(value, member.key)) {
+      registry.images.emplace(repository.key, texts_of(repository, repository.key));
     }
   } else if (member.key == "images-by-tag-regex") {
     registry.images_by_tag_regex = text_map(value, member.key);
@@ -91,15 +91,15 @@ SyncConfig SyncConfig::parse(std::string_view yaml) {
     throw Error(Errc::invalid_content, "the file must be a mapping of registries");
   }
   SyncConfig config;
-  for (const YamlMember& entry : root.members) {
+  for (const YamlValue& entry : root.members) {
     SyncRegistry registry{.name = entry.key};
-    std::vector<const YamlMember*> unknown;
-    for (const YamlMember& member : members_of(entry.value, entry.key)) {
+    std::vector<const YamlValue*> unknown;
+    for (const YamlValue& member : members_of(entry, entry.key)) {
       read_member(registry, member, unknown);
     }
-    for (const YamlMember* member : unknown) {
+    for (const YamlValue* member : unknown) {
       config.unknown.push_back(cat(printable(entry.key), ": ", quoted(member->key.substr(0, 100)),
-                                   " (line ", member->value.line, ")"));
+                                   " (line ", member->line, ")"));
     }
     config.registries.push_back(std::move(registry));
   }

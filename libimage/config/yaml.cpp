@@ -154,8 +154,8 @@ class TreeBuilder final : public YAML::EventHandler {
       parent.merged.push_back(std::move(value));
       parent.key.reset();
     } else {
-      std::string key = *std::exchange(parent.key, std::nullopt);
-      parent.value.members.push_back({.key = std::move(key), .value = std::move(value)});
+      value.key = *std::exchange(parent.key, std::nullopt);
+      parent.value.members.push_back(std::move(value));
     }
   }
 
@@ -176,9 +176,9 @@ class TreeBuilder final : public YAML::EventHandler {
       }
       if (value.kind != Kind::mapping) fail(value.line, "'<<' merges mappings only");
       std::set<std::string_view> present;
-      for (const YamlMember& member : into.members) present.insert(member.key);
-      std::vector<YamlMember> missing;
-      for (const YamlMember& member : value.members) {
+      for (const YamlValue& member : into.members) present.insert(member.key);
+      std::vector<YamlValue> missing;
+      for (const YamlValue& member : value.members) {
         if (!present.contains(member.key)) missing.push_back(member);
       }
       std::move(missing.begin(), missing.end(), std::back_inserter(into.members));
@@ -197,10 +197,10 @@ bool is_one_of(std::string_view text, const std::array<std::string_view, 9>& wor
 
 }  // namespace
 
-const YamlValue* YamlValue::find(std::string_view key) const {
+const YamlValue* YamlValue::find(std::string_view name) const {
   const auto found = std::find_if(members.begin(), members.end(),
-                                  [&](const YamlMember& member) { return member.key == key; });
-  return found == members.end() ? nullptr : &found->value;
+                                  [&](const YamlValue& member) { return member.key == name; });
+  return found == members.end() ? nullptr : &*found;
 }
 
 std::optional<bool> YamlValue::boolean() const {

@@ -9,8 +9,6 @@
 
 namespace lade {
 
-struct YamlMember;
-
 /// A node. Aliases are resolved (the nodes are copies), merge keys ("<<") are merged.
 struct YamlValue {
   enum class Kind { null, scalar, sequence, mapping };
@@ -18,18 +16,14 @@ struct YamlValue {
   std::size_t line = 0;   ///< from 1; 0 for an empty document
   std::string text = {};  ///< of a scalar, as written, without quotes
   bool is_quoted = false;
-  std::vector<YamlValue> items = {};     ///< of a sequence
-  std::vector<YamlMember> members = {};  ///< of a mapping, in the document's order
+  std::vector<YamlValue> items = {};    ///< of a sequence
+  std::vector<YamlValue> members = {};  ///< of a mapping, in the document's order, each with its:
+  std::string key = {};
 
-  /// The member called `key`; nullptr if there is none.
-  [[nodiscard]] const YamlValue* find(std::string_view key) const;
+  /// The member called `name`; nullptr if there is none.
+  [[nodiscard]] const YamlValue* find(std::string_view name) const;
   /// A plain scalar that YAML 1.1 calls a boolean: true, yes, on and their opposites.
   [[nodiscard]] std::optional<bool> boolean() const;
-};
-
-struct YamlMember {
-  std::string key;
-  YamlValue value;
 };
 
 /// Bounds of what is parsed; aliases count as what they stand for, so that they cannot multiply.

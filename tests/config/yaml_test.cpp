@@ -24,8 +24,8 @@ std::string shape(const YamlValue& value) {
     }
     case Kind::mapping: {
       std::string out = "{";
-      for (const YamlMember& member : value.members) {
-        out += cat(out.size() > 1 ? "," : "", member.key, ":", shape(member.value));
+      for (const YamlValue& member : value.members) {
+        out += cat(out.size() > 1 ? "," : "", member.key, ":", shape(member));
       }
       return out + "}";
     }

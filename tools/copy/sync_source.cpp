@@ -147,21 +147,21 @@ class FileReader {
         registry.images_by_semver.empty()) {
       set_.warnings.push_back(cat("no images are named for ", lade::quoted(registry.name)));
     }
-    for (const auto& [name, references] : registry.images) {
-      begin(registry, name, session, [&](ListingTask& task) {
-        if (references.empty()) task.filter.emplace();
-        for (const std::string& word : references) add_reference(task, word);
+    for (const auto& entry : registry.images) {
+      begin(registry, entry.first, session, [&](ListingTask& task) {
+        if (entry.second.empty()) task.filter.emplace();
+        for (const std::string& word : entry.second) add_reference(task, word);
       });
     }
-    for (const auto& [name, expression] : registry.images_by_tag_regex) {
-      begin(registry, name, session, [&](ListingTask& task) {
-        task.filter = TagFilter{.include = {Pattern(expression, Pattern::Match::anywhere)}};
+    for (const auto& entry : registry.images_by_tag_regex) {
+      begin(registry, entry.first, session, [&](ListingTask& task) {
+        task.filter = TagFilter{.include = {Pattern(entry.second, Pattern::Match::anywhere)}};
       });
     }
-    for (const auto& [name, range] : registry.images_by_semver) {
-      begin(registry, name, session, [&](ListingTask& task) {
+    for (const auto& entry : registry.images_by_semver) {
+      begin(registry, entry.first, session, [&](ListingTask& task) {
         task.filter = TagFilter{
-            .ranges = {SemverRange::parse(range, SemverRange::Prereleases::of_any_version)}};
+            .ranges = {SemverRange::parse(entry.second, SemverRange::Prereleases::of_any_version)}};
       });
     }
   }
