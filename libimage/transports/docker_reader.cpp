@@ -52,6 +52,23 @@ std::unique_ptr<Source> RepositoryReader::open_document(const oci::Descriptor& d
   return std::make_unique<TextSource>(std::move(served->raw));
 }
 
+/// A layer that the registry may not have (image-spec v1.1.1, "Foreign Layers"): from whoever its
+/// descriptor names, who gets no credentials. Only what is opened is fetched, and a copy leaves
+/// such layers where they are unless it is told otherwise.
+std::unique_ptr<Source> RepositoryReader::open_foreign(const oci::Descriptor& blob) {
+  std::optional<Error> failure;
+  for (const std::string& url : blob.urls) {
+    try {
+      Response response = repository_.registry().get_elsewhere(Url::parse(url));
+      if (response.status == 200) return std::move(response.body);
+      failure = error_of(response).in(response.url.redacted());
+    } catch (const Error& e) {
+      failure = e;
+    }
+  }
+  throw Error(*failure);
+}
+
 std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
   const auto what = [&] { return cat("read ", blob.digest.str(), " of ", repository_.describe()); };
   return with_context(what, [&]() -> std::unique_ptr<Source> {
@@ -62,8 +79,10 @@ std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
       repository_.registry().memory().saw(blob.digest, repository_.name());
       return source;
     } catch (const Error& e) {
+      if (e.code() != Errc::not_found) throw;
+      if (!blob.urls.empty()) return open_foreign(blob);
       // A type that nobody knows may be that of a document, listed by an index.
-      if (e.code() != Errc::not_found || !is_unknown(blob.media_type)) throw;
+      if (!is_unknown(blob.media_type)) throw;
       return open_document(blob);
     }
   });

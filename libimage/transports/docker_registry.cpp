@@ -206,6 +206,11 @@ std::unique_ptr<Exchange> Registry::start(const Call& call, std::optional<std::u
   return http_->start(prepared(call, authorization(call.url, scopes)), size);
 }
 
+Response Registry::get_elsewhere(const Url& url) {
+  check_side_url(base(), url);
+  return http_->send({.url = url, .headers = {}, .body = {}});
+}
+
 Url Registry::side_url(const Url& from, std::string_view reference) {
   const Url url = from.resolve(reference);
   check_side_url(base(), url);

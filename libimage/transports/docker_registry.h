@@ -58,6 +58,10 @@ class Registry {
   /// The header that start() would send now.
   std::string authorization(const Url& url, const Scopes& scopes);
 
+  /// GET without any credentials, from where the registry's content says; throws Error{denied} as
+  /// check_side_url() does.
+  Response get_elsewhere(const Url& url);
+
   /// The URL that a Location or Link of the registry names; throws Error{denied} as
   /// check_side_url() does.
   Url side_url(const Url& from, std::string_view reference);

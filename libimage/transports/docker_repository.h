@@ -94,6 +94,7 @@ class RepositoryReader final : public Reader {
 
  private:
   std::unique_ptr<Source> open_document(const oci::Descriptor& document);
+  std::unique_ptr<Source> open_foreign(const oci::Descriptor& blob);
   [[nodiscard]] Scopes scopes() const { return {pull_scope(repository_.name())}; }
   Repository repository_;
   TagOrDigest own_reference_;

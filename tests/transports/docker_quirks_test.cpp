@@ -1,5 +1,9 @@
 // Answers that no registry should give, and some do: the right bytes or a clear error, never wrong
-// success, a hang or credentials for others.
+// success, a hang or credentials for others. The conformance suite of the client is this file and
+// its neighbours, a case each with its name: docker_faults (reading), docker_upload_faults
+// (writing), docker_continue (what breaks and goes on), docker_auth (challenges and tokens),
+// docker_registry (catalogs, tags, deletion, limits) and tests/http/http_faults (the protocol
+// itself).
 #include <atomic>
 #include <set>
 
@@ -422,6 +426,26 @@ TEST(DockerCredentials, AreNotSentAgainToATokenServerThatRedirects) {
   });
   EXPECT_EQ(code_of([&] { (void)room.reader()->resolve(Tag{"latest"}); }), Errc::unauthorized);
   expect_no_credentials(elsewhere);
+}
+
+TEST(DockerForeignLayers, AreFetchedWithoutCredentialsWhereTheRegistryHasNone) {
+  const std::string bytes = noise(100'000);
+  FakeServer elsewhere([&](FakeRequest& request, FakeConnection& connection) {
+    if (request.path == "/gone") return connection.respond(request, 404);
+    connection.respond(request, 200, {}, bytes);
+  });
+  DockerRoom room({.auth = Auth::basic}, with_credentials());
+  auto layer = oci::describe("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", bytes);
+  layer.urls = {"http://169.254.169.254/x", "file:///etc/passwd", cat(elsewhere.url(), "/gone"),
+                cat(elsewhere.url(), "/layer")};
+  EXPECT_EQ(read_whole(*room.reader(), layer), bytes);
+  EXPECT_EQ(elsewhere.requests().size(), 2U);
+  expect_no_credentials(elsewhere);
+  layer.urls.pop_back();
+  EXPECT_EQ(code_of([&] { (void)read_whole(*room.reader(), layer); }), Errc::not_found);
+  layer = oci::describe(layer.media_type, noise(100'000, 2));
+  layer.urls = {cat(elsewhere.url(), "/layer")};
+  EXPECT_EQ(code_of([&] { (void)read_whole(*room.reader(), layer); }), Errc::digest_mismatch);
 }
 
 TEST(DockerTokens, AreBounded) {
