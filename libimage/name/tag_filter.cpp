@@ -14,7 +14,7 @@ namespace lade {
 namespace {
 
 // A hostile expression may ask for much: more states than this are refused.
-constexpr std::int64_t kMaxPatternMemory = std::int64_t{8} << 20;
+constexpr std::int64_t kMaxPatternMemory = std::int64_t{1} << 20;
 constexpr std::size_t kMaxPatternBytes = 4096;
 
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
