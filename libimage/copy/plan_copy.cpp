@@ -85,8 +85,8 @@ class Planner {
     };
     constexpr std::string_view kChanges =
         "the copy would have another digest: this would invalidate signatures";
-    if (options_.what == What::platforms && documents_.is_made(plan_.root.digest) &&
-        !take(root).empty()) {
+    const bool trimmed = options_.what == What::platforms && plan_.root.digest != root.digest;
+    if ((trimmed || documents_.is_made(plan_.root.digest)) && !take(root).empty()) {
       fail(root, kChanges);
     }
     for (const Document& document : plan_.documents) {

@@ -150,6 +150,26 @@ TEST_F(AttachedTest, AttachedArtifactsKeepEveryByte) {
   EXPECT_TRUE(to.store.contains(referrer));
 }
 
+TEST_F(AttachedTest, WhatIsSignedIsNeitherTrimmedNorConverted) {
+  const auto other =
+      make_image(source_, {"b"}, {.architecture = "arm64", .os = "linux"}, oci::kImageLayerGzip);
+  index_ = make_index(source_, {image_, other.manifest});
+  CountingReader reader(source_);
+  reader.kept_signatures[index_.digest] = {"signature"};
+  const Writer::Accepts accepts{.signatures = true};
+  EXPECT_EQ(plan(reader, accepts).signatures.size(), 1U);
+  EXPECT_THROW(plan(reader), Error);
+  options_.what = CopyOptions::What::platforms;
+  options_.platforms = {kAmd64};
+  EXPECT_THROW(plan(reader, accepts), Error);
+  options_.other_entries = CopyOptions::OtherEntries::kept;
+  EXPECT_EQ(plan(reader, accepts).signatures.size(), 1U);
+  options_.layer_codec = "zstd";
+  EXPECT_THROW(plan(reader, accepts), Error);
+  options_.signatures = CopyOptions::Signatures::remove;
+  EXPECT_TRUE(plan(reader).signatures.empty());
+}
+
 TEST_F(AttachedTest, PlacesWithoutRoomAreLeftInPeaceUnlessReferrersAreRequired) {
   make_referrer(source_, image_, "of the image");
   EXPECT_TRUE(plan(source_, {.referrers = false}).referrers.empty());

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <map>
 #include <utility>
 
 #include "libimage/base/error.h"
@@ -58,12 +59,17 @@ class CountingReader final : public Reader {
     return lists ? lists(subject) : store_.referrers(subject);
   }
   std::optional<std::vector<std::string>> tags() override { return store_.tags(); }
+  std::vector<std::string> signatures(const oci::Descriptor& document) override {
+    const auto found = kept_signatures.find(document.digest);
+    return found == kept_signatures.end() ? std::vector<std::string>() : found->second;
+  }
   std::optional<std::uint64_t> size_of(const Digest& digest) override {
     return store_.size_of(digest);
   }
 
   std::atomic<int> opened = 0;
   std::function<std::optional<std::vector<oci::Descriptor>>(const Digest&)> lists;
+  std::map<Digest, std::vector<std::string>> kept_signatures;
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override {
