@@ -21,7 +21,7 @@ _lade() {
     "index remove:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "index annotate:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "copy:--format") COMPREPLY=($(compgen -W "oci docker v2s2" -- "$cur")); return ;;
-    "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
+    "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd zstd:chunked estargz uncompressed" -- "$cur")); return ;;
     "copy:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "sync:--src") COMPREPLY=($(compgen -W "docker dir oci yaml" -- "$cur")); return ;;
     "sync:--dest") COMPREPLY=($(compgen -W "docker dir oci" -- "$cur")); return ;;

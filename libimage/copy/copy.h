@@ -43,8 +43,10 @@ struct CopyOptions {
   };
   Attached attached = Attached::left_behind;
   std::optional<oci::Family> family =
-      {};                        ///< --format; nullopt: keep, or what the destination accepts
-  std::string layer_codec = {};  ///< "gzip", "zstd", "identity"; "": keep what is compressed
+      {};  ///< --format; nullopt: keep, or what the destination accepts
+  /// "gzip", "zstd", "identity", or a seekable format: "zstd:chunked", "estargz" (whose configs get
+  /// other diff IDs); "": keep what is compressed.
+  std::string layer_codec = {};
   CompressOptions compress = {};
   bool force_recompress = false;  ///< also where the codec is right already
   bool preserve_digests = false;  ///< Error where that cannot hold
@@ -61,7 +63,11 @@ struct CopyOptions {
 
 /// What happens to one blob.
 struct PlannedBlob {
-  enum class Action { move, recompress };
+  enum class Action {
+    move,
+    recompress,
+    rewrite,  ///< a config whose layers get other diff IDs: written with its manifest
+  };
   oci::Descriptor source;  ///< with `data` if it is made by the plan, not read from the source
   Action action = Action::move;
   std::string codec = {};  ///< recompress: the target codec

@@ -44,7 +44,7 @@ CopyForecast forecast_copy(const CopyPlan& plan, Reader& source, Writer& destina
           return;
         }
         CopyForecast::Blob& blob = forecast.blobs[i];
-        if (blob.planned.action == PlannedBlob::Action::recompress) {
+        if (blob.planned.action != PlannedBlob::Action::move) {
           blob.fate = Fate::recompress;
         } else if (destination.contains(blob.planned.source)) {
           blob.fate = Fate::exists;

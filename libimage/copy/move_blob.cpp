@@ -7,6 +7,7 @@
 
 #include "libimage/base/text.h"
 #include "libimage/io/pipe.h"
+#include "libimage/seekable/seekable.h"
 
 namespace lade {
 namespace {
@@ -28,10 +29,33 @@ MovedBlob stream(const BlobBranch& branch, Reader& source, ProgressObserver& obs
   return {.descriptor = to->commit(blob.media_type), .bytes = bytes};
 }
 
+/// As recompress(), into a layer with a table of contents.
+MovedBlob make_seekable(SeekableFormat format, Source& from, const BlobBranch& branch,
+                        const CopyOptions& options) {
+  const Descriptor& blob = branch.planned->source;
+  const Codec& have = codec_named(oci::layer_codec(blob.media_type));
+  ReadAheadSource ahead(have.decompress_from(from, {}));
+  const std::unique_ptr<BlobWriter> to = branch.destination->start_blob({});
+  SeekableLayer layer = write_seekable(format, ahead, *to, options.compress);
+  MovedBlob moved{.descriptor = to->commit(oci::layer_media_type(branch.family, codec_of(format)))};
+  moved.bytes = moved.descriptor.size;
+  moved.diff_id = std::move(layer.diff_id);
+  if (layer.plain_because.empty()) {
+    moved.descriptor.annotations = std::move(layer.annotations);
+  } else {
+    moved.warning = cat("blob ", blob.digest.brief(), ": compressed with ", codec_of(format),
+                        ", without a table of contents: ", layer.plain_because);
+  }
+  return moved;
+}
+
 /// decompress (unless identity) > compress > store. The reader works ahead on its own thread, so
 /// that verifying and decompressing overlap with compressing.
 MovedBlob recompress(Source& from, const BlobBranch& branch, const CopyOptions& options) {
   const PlannedBlob& planned = *branch.planned;
+  if (const auto format = seekable_format_named(planned.codec)) {
+    return make_seekable(*format, from, branch, options);
+  }
   const Codec& have = codec_named(oci::layer_codec(planned.source.media_type));
   const Codec& want = codec_named(planned.codec);
   std::unique_ptr<Source> plain = have.decompress_from(from, {});
@@ -242,6 +266,11 @@ void move_blob(std::vector<BlobBranch>& branches, Reader& source, const CopyOpti
   event.done = event.total;
   event.note = branches.front().moved ? note_of(branches.front()) : "";
   for (BlobBranch& branch : branches) {
+    if (branch.moved && !branch.moved->warning.empty()) {
+      observer.notify({.kind = ProgressEvent::Kind::warning,
+                       .item = event.item,
+                       .note = branch.moved->warning});
+    }
     if (branch.moved && event.kind == ProgressEvent::Kind::finished &&
         note_of(branch) != event.note) {
       event.note.clear();

@@ -13,7 +13,9 @@ struct MovedBlob {
   enum class How { moved, existed, mounted };
   oci::Descriptor descriptor;  ///< at the destination, with annotations to add
   How how = How::moved;
-  std::uint64_t bytes = 0;  ///< written
+  std::uint64_t bytes = 0;             ///< written
+  std::optional<DiffId> diff_id = {};  ///< of a layer whose tar is another now
+  std::string warning = {};            ///< what is not as it was asked for; "" if all is
 };
 
 /// One destination of a blob that is read once.

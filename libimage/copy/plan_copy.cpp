@@ -10,6 +10,7 @@
 #include "libimage/copy/narrowing.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/name/platform.h"
+#include "libimage/seekable/seekable.h"
 
 namespace lade {
 namespace {
@@ -179,15 +180,27 @@ class Planner {
     }
     oci::Manifest after = manifest;
     add_blob(manifest.config, PlannedBlob::Action::move, {});
+    bool other_diff_ids = false;
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       const Descriptor& layer = manifest.layers[i];
       const std::string codec = add_layer(layer, convert, is_image(manifest));
       if (codec.empty()) continue;
       plan_.changed.insert(document.descriptor.digest);
-      if (convert) after.layers[i].media_type = oci::layer_media_type(*plan_.convert_to, codec);
+      const std::optional<SeekableFormat> seekable = seekable_format_named(codec);
+      other_diff_ids = other_diff_ids || seekable == SeekableFormat::estargz;
+      if (!convert) continue;
+      after.layers[i].media_type =
+          oci::layer_media_type(*plan_.convert_to, seekable ? codec_of(*seekable) : codec);
     }
+    if (other_diff_ids) rewrite_config(manifest.config);
     // Before anything is moved.
     if (convert) (void)oci::converted(after, *plan_.convert_to);
+  }
+
+  void rewrite_config(const Descriptor& config) {
+    for (PlannedBlob& blob : plan_.blobs) {
+      if (blob.source.digest == config.digest) blob.action = PlannedBlob::Action::rewrite;
+    }
   }
 
   /// Returns the codec that the layer is brought to; "": none.
@@ -227,7 +240,10 @@ class Planner {
     if (wanted.empty() && have == "identity" && !options_.preserve_digests)
       wanted = accepts_.default_layer_codec;
     if (wanted.empty() && have == "zstd" && to_docker) wanted = "gzip";
-    if (wanted.empty() || (wanted == have && !options_.force_recompress)) return {};
+    if (wanted.empty()) return {};
+    const std::optional<SeekableFormat> seekable = seekable_format_named(wanted);
+    const bool right = seekable ? seekable_format_of(layer) == seekable : wanted == have;
+    if (right && !options_.force_recompress) return {};
     return wanted;
   }
 

@@ -5,7 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
 #include "libimage/copy/family.h"
+#include "libimage/oci/image_config.h"
 
 namespace lade {
 namespace {
@@ -83,6 +86,20 @@ oci::Index with_own_type_of(oci::Index index, oci::Family family) {
 }
 
 }  // namespace
+
+std::string with_diff_ids(const std::string& json,
+                          const std::vector<std::optional<DiffId>>& diff_ids) {
+  oci::ImageConfig config = oci::parse_image_config(json);
+  if (config.diff_ids.size() != diff_ids.size()) {
+    throw Error(Errc::invalid_content, cat("config: ", config.diff_ids.size(), " diff IDs for ",
+                                           diff_ids.size(), " layers"));
+  }
+  const oci::ImageConfig before = config;
+  for (std::size_t i = 0; i < diff_ids.size(); ++i) {
+    if (diff_ids[i]) config.diff_ids[i] = *diff_ids[i];
+  }
+  return config == before ? json : oci::serialise(config);
+}
 
 oci::Document reissued(const oci::Document& old, oci::Index index) {
   return issued_again(old, std::move(index));

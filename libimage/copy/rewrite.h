@@ -2,6 +2,8 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "libimage/oci/document.h"
 
@@ -10,6 +12,12 @@ namespace lade {
 /// Digest at the source to descriptor at the destination (media type, digest, size, annotations to
 /// add), for what changed.
 using Replacements = std::map<Digest, oci::Descriptor>;
+
+/// The config `json` of an image with other diff IDs: `diff_ids` has one for each layer, unset
+/// where it stays. The same bytes if none changes; Error{invalid_content} if the config has not as
+/// many.
+std::string with_diff_ids(const std::string& json,
+                          const std::vector<std::optional<DiffId>>& diff_ids);
 
 /// The document that `index` makes, under the annotations and platform of `old`'s descriptor.
 oci::Document reissued(const oci::Document& old, oci::Index index);

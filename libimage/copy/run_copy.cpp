@@ -75,16 +75,18 @@ class Side {
         result_.bytes_moved += moved.bytes;
         break;
     }
+    if (moved.diff_id) diff_ids_.emplace(blob.source.digest, *moved.diff_id);
     if (moved.descriptor.digest != blob.source.digest ||
         blob.action == PlannedBlob::Action::recompress) {
       replaced_.emplace(blob.source.digest, moved.descriptor);
     }
   }
 
-  void store(const Document& document, const std::stop_token& stop) {
+  void store(const Document& document, Reader& source, const std::stop_token& stop) {
     if (has(document)) return;
     with_context([&] { return cat("manifest ", document.descriptor.digest.str()); },
                  [&] {
+                   rewrite_config(document, source, stop);
                    const Document stored = plan_.rewrites_documents ? current(document) : document;
                    if (asks_for_documents() || !destination_.contains(stored.descriptor)) {
                      with_retries(options_.retry, stop, {}, [&] {
@@ -133,6 +135,38 @@ class Side {
                  [&] { destination_.tag(tag, document); });
   }
 
+  /// Writes the config of an image whose layers have other diff IDs now.
+  void rewrite_config(const Document& document, Reader& source, const std::stop_token& stop) {
+    const auto* manifest = std::get_if<oci::Manifest>(&document.parsed);
+    if (manifest == nullptr) return;
+    const auto planned =
+        std::find_if(plan_.blobs.begin(), plan_.blobs.end(), [&](const PlannedBlob& blob) {
+          return blob.action == PlannedBlob::Action::rewrite &&
+                 blob.source.digest == manifest->config.digest;
+        });
+    if (planned == plan_.blobs.end()) return;
+    std::vector<std::optional<DiffId>> diff_ids;
+    {
+      const std::scoped_lock lock(mutex_);
+      for (const Descriptor& layer : manifest->layers) {
+        const auto found = diff_ids_.find(layer.digest);
+        diff_ids.push_back(found == diff_ids_.end() ? std::nullopt : std::optional(found->second));
+      }
+    }
+    with_retries(options_.retry, stop, {}, [&] {
+      const std::unique_ptr<Source> stored = source.open(planned->source);
+      const std::string config =
+          with_diff_ids(read_all(*stored, oci::kMaxManifestBytes, "config"), diff_ids);
+      const Descriptor made = oci::describe(manifest->config.media_type, config);
+      if (!destination_.contains(made)) {
+        const std::unique_ptr<BlobWriter> to = destination_.start_blob({.expected = made});
+        to->write(bytes_of(config));
+        to->commit(made.media_type);
+      }
+      count(*planned, {.descriptor = made, .bytes = made.size});
+    });
+  }
+
   void note_replaced(const Document& document, const Descriptor& stored) {
     if (stored.digest == document.descriptor.digest &&
         stored.media_type == document.descriptor.media_type) {
@@ -175,8 +209,9 @@ class Side {
   const std::vector<Tag>& tags_;
   const CopyOptions& options_;
   mutable std::mutex mutex_;
-  std::set<Digest> present_;  // guarded by mutex_: documents known to be there
-  Replacements replaced_;     // guarded by mutex_
+  std::set<Digest> present_;           // guarded by mutex_: documents known to be there
+  Replacements replaced_;              // guarded by mutex_
+  std::map<Digest, DiffId> diff_ids_;  // guarded by mutex_: of layers whose tar changed
   CopyResult result_{.root = {.digest = Digest::parse(kNoDigest)}};  // guarded by mutex_
   std::optional<Error> failure_;                                     // guarded by mutex_
 
@@ -269,6 +304,7 @@ class Copier {
     for (const auto& side : sides_) {
       const std::set<Digest> implied = side->implied_blobs();
       for (const PlannedBlob& blob : side->plan().blobs) {
+        if (blob.action == PlannedBlob::Action::rewrite) continue;  // by its manifest
         if (implied.contains(blob.source.digest)) {
           side->count(blob, {.descriptor = blob.source, .how = MovedBlob::How::existed});
           continue;
@@ -305,7 +341,7 @@ class Copier {
     }
     for (const Document& document : side.plan().documents) {
       GraphNode node{.run = [this, &side, &document](const std::stop_token& stop) {
-        attempt(side, [&] { side.store(document, stop); });
+        attempt(side, [&] { side.store(document, source_, stop); });
       }};
       for (const Descriptor& successor : oci::successors(document)) {
         add_need(node, position, successor);

@@ -18,7 +18,7 @@ Compression read_compression(const Arguments& arguments, std::string_view format
   if (level.empty()) return compression;
   if (compression.codec == "identity")
     throw UsageError(cat("option --", level_option, " makes no sense without compression"));
-  const bool zstd = compression.codec == "zstd";
+  const bool zstd = compression.codec == "zstd" || compression.codec == "zstd:chunked";
   if (level == "fastest" && !zstd) {
     compression.options.fastest = true;
     return compression;

@@ -82,6 +82,8 @@ inline constexpr std::array<OptionSpec, 5> kTwoSidedPlaceOptions = {{
     {.name = "append", .help = "add the image to the archive at the destination if there is one"},
 }};
 
+inline constexpr std::array<std::string_view, 5> kCopyCompressFormats = {
+    "gzip", "zstd", "zstd:chunked", "estargz", "uncompressed"};
 inline constexpr std::array<std::string_view, 3> kCompressFormats = {"gzip", "zstd",
                                                                      "uncompressed"};
 inline constexpr std::array<std::string_view, 2> kImageFormats = {"oci", "docker"};

@@ -50,10 +50,11 @@ constexpr std::array<OptionSpec, 19> kCopyOptions = {{
     {.name = "dest-compress-format",
      .value = "FORMAT",
      .help = "compress layers with this codec where they are not already",
-     .choices = kCompressFormats},
+     .choices = kCopyCompressFormats},
     {.name = "dest-compress-level",
      .value = "LEVEL",
-     .help = "1 to 9 for gzip, 1 to 22 for zstd, or 'fastest' (gzip, larger, bytes depend on the "
+     .help = "1 to 9 for gzip and estargz, 1 to 22 for zstd and zstd:chunked, or 'fastest' (gzip, "
+             "larger, bytes depend on the "
              "CPU family)"},
     {.name = "dest-force-compress-format",
      .help = "compress again even if the codec is right already"},
@@ -354,7 +355,10 @@ const VerbSpec kCopyVerb = {
         "registry they are mounted. "
         "Layers without compression are compressed with gzip for registries and layouts; other "
         "layers stay as they are unless "
-        "--dest-compress-format asks for a codec. Every byte is checked against its digest and "
+        "--dest-compress-format asks for a codec. zstd:chunked and estargz are zstd and gzip with "
+        "a "
+        "table of contents, by which Podman and containerd fetch single files; estargz changes the "
+        "diff IDs in the config. Every byte is checked against its digest and "
         "size.\n\n"
         "Docker's schema 1 manifests are read and become schema 2 or OCI; none are written. After "
         "a "

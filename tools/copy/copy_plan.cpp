@@ -41,7 +41,7 @@ std::string line(std::string_view fate, std::uint64_t size, std::string_view wha
 std::string blob_line(const CopyForecast::Blob& blob) {
   const oci::Descriptor& source = blob.planned.source;
   std::string more;
-  if (blob.fate == Fate::recompress) {
+  if (blob.planned.action == PlannedBlob::Action::recompress) {
     more = cat(" (", oci::layer_codec(source.media_type), " to ", blob.planned.codec, ")");
   }
   return line(name_of(blob.fate), source.size, cat(kind_of(blob.planned), " ", source.digest.str()),
