@@ -1,5 +1,6 @@
 #include "tools/common/progress.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -8,8 +9,9 @@
 #include <vector>
 
 #include "libimage/base/text.h"
-#include "libimage/oci/json_text.h"
 
+#include "tools/common/progress_lines.h"
+#include "tools/common/progress_state.h"
 #include "tools/common/terminal.h"
 #include "tools/common/terminal_text.h"
 
@@ -17,6 +19,9 @@ namespace lade::tools {
 namespace {
 
 using Kind = ProgressEvent::Kind;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kPaintEvery{100};
 
 /// The output of steps that run at the same time, each filtered on its own.
 class StepOutput {
@@ -28,31 +33,29 @@ class StepOutput {
   std::map<std::string, TerminalText> steps_;
 };
 
-/// One line an event worth a line: for logs, which get a step's output byte by byte, and terminals.
+/// One line for each item that is over, and now and then one for items that take long: for logs,
+/// which get a step's output byte by byte, and terminals.
 class PlainProgress final : public ProgressObserver {
  public:
   void notify(const ProgressEvent& event) noexcept override {
     try {
       const std::scoped_lock lock(mutex_);
-      render(event);
+      render(event, Clock::now());
     } catch (const std::exception&) {  // progress must never end the work
     }
   }
 
  private:
-  void render(const ProgressEvent& event) {
+  void render(const ProgressEvent& event, ProgressTime now) {
     switch (event.kind) {
       case Kind::started:
-        print_error(cat(event.label, size_of(event), "\n"));
-        labels_[event.item] = event.label;
+        // What has bytes is told of when they are there, a step when it begins.
+        if (event.total == 0 && event.item != kWholeOperation) print_error(cat(event.label, "\n"));
         break;
       case Kind::finished:
-        print_error(cat(label_of(event), ": ", event.note.empty() ? "done" : event.note, "\n"));
-        labels_.erase(event.item);
-        output_.forget(event.item);
-        break;
       case Kind::failed:
-        print_error(cat(label_of(event), ": failed: ", event.note, "\n"));
+        print_error(cat(state_.last_line(event, now), "\n"));
+        output_.forget(event.item);
         break;
       case Kind::output:
         print_error(on_terminal_ ? output_.shown(event) : event.note);
@@ -61,79 +64,68 @@ class PlainProgress final : public ProgressObserver {
         print_error(cat("lade: warning: ", event.note, "\n"));
         break;
       case Kind::summary:
-        print_error(cat(event.note, "\n"));
+        print_error(cat(state_.summary_line(event, now), "\n"));
         break;
       case Kind::advanced:
         break;
     }
+    state_.record(event, now);
+    if (event.kind == Kind::advanced) tell_of_long(event.item, now);
   }
 
-  static std::string size_of(const ProgressEvent& event) {
-    return event.total == 0 ? std::string() : cat(" (", human_size(event.total), ")");
-  }
-
-  std::string label_of(const ProgressEvent& event) {
-    if (!event.label.empty()) return event.label;
-    const auto found = labels_.find(event.item);
-    return found == labels_.end() ? event.item : found->second;
+  void tell_of_long(const std::string& name, ProgressTime now) {
+    constexpr std::chrono::seconds kTellEvery{10};
+    ProgressItem* item = state_.find(name);
+    if (item == nullptr || now - item->told < kTellEvery) return;
+    item->told = now;
+    print_error(cat(state_.middle_line(*item, now), "\n"));
   }
 
   std::mutex mutex_;
-  std::map<std::string, std::string> labels_;  // guarded by mutex_
-  StepOutput output_;                          // guarded by mutex_
+  ProgressState state_{Clock::now()};  // guarded by mutex_
+  StepOutput output_;                  // guarded by mutex_
   const bool on_terminal_ = is_terminal(Stream::error);
 };
 
-/// One JSON object a line.
+/// One JSON object a line: docs/progress-events.md.
 class JsonProgress final : public ProgressObserver {
  public:
   void notify(const ProgressEvent& event) noexcept override {
     try {
-      std::string line = cat("{\"event\":", oci::json_string(name_of(event.kind)));
-      if (!event.item.empty()) line += cat(",\"item\":", oci::json_string(event.item));
-      if (!event.label.empty()) line += cat(",\"label\":", oci::json_string(event.label));
-      if (event.total != 0) line += cat(",\"done\":", event.done, ",\"total\":", event.total);
-      if (!event.note.empty()) line += cat(",\"note\":", oci::json_string(event.note));
-      line += "}\n";
+      const ProgressTime now = Clock::now();
       const std::scoped_lock lock(mutex_);
-      print_error(line);
+      state_.record(event, now);
+      if (event.kind == Kind::advanced && !is_due(event.item, now)) return;
+      print_error(json_line(event, state_.seconds(now)));
     } catch (const std::exception&) {  // progress must never end the work
     }
   }
 
  private:
-  static std::string_view name_of(Kind kind) {
-    switch (kind) {
-      case Kind::started:
-        return "started";
-      case Kind::advanced:
-        return "advanced";
-      case Kind::finished:
-        return "finished";
-      case Kind::failed:
-        return "failed";
-      case Kind::output:
-        return "output";
-      case Kind::warning:
-        return "warning";
-      case Kind::summary:
-        return "summary";
-    }
-    return "";
+  /// At most ten a second for an item.
+  bool is_due(const std::string& name, ProgressTime now) {
+    ProgressItem* item = state_.find(name);
+    if (item == nullptr) return true;
+    if (now - item->told < kPaintEvery) return false;
+    item->told = now;
+    return true;
   }
+
   std::mutex mutex_;
+  ProgressState state_{Clock::now()};  // guarded by mutex_
 };
 
-/// Bars that are drawn over at 10 Hz; what is finished scrolls up as plain lines.
+/// Bars that are drawn over at 10 Hz; what is over scrolls up as plain lines.
 class TerminalProgress final : public ProgressObserver {
  public:
-  TerminalProgress() : painter_([this](const std::stop_token& stop) { paint_until(stop); }) {}
+  explicit TerminalProgress(Colours colours)
+      : colours_(colours), painter_([this](const std::stop_token& stop) { paint_until(stop); }) {}
 
   ~TerminalProgress() override {
     painter_.request_stop();
     painter_.join();
     const std::scoped_lock lock(mutex_);
-    print_error(cat(erase(), settled_));
+    print_error(cat(erased(painted_, columns()), settled_));
   }
   TerminalProgress(const TerminalProgress&) = delete;
   TerminalProgress& operator=(const TerminalProgress&) = delete;
@@ -141,106 +133,75 @@ class TerminalProgress final : public ProgressObserver {
   void notify(const ProgressEvent& event) noexcept override {
     try {
       const std::scoped_lock lock(mutex_);
-      record(event);
+      record(event, Clock::now());
     } catch (const std::exception&) {  // progress must never end the work
     }
   }
 
  private:
-  struct Item {
-    std::string name;
-    std::string label;
-    std::uint64_t done = 0;
-    std::uint64_t total = 0;
-  };
-
-  void record(const ProgressEvent& event) {
+  void record(const ProgressEvent& event, ProgressTime now) {
     switch (event.kind) {
-      case Kind::started:
-        items_.push_back({event.item, event.label, 0, event.total});
-        break;
-      case Kind::advanced:
-        for (Item& item : items_) {
-          if (item.name == event.item) item.done = event.done;
-        }
-        break;
       case Kind::finished:
-      case Kind::failed: {
-        std::string label = event.label.empty() ? event.item : event.label;
-        std::erase_if(items_, [&](const Item& item) {
-          if (item.name != event.item) return false;
-          label = item.label;
-          return true;
-        });
+      case Kind::failed:
+        settle(state_.last_line(event, now), event.kind == Kind::failed ? "31" : "");
         output_.forget(event.item);
-        const char* verdict = event.kind == Kind::failed ? "failed: " : "";
-        settled_ += cat(label, ": ", verdict, event.note.empty() ? "done" : event.note, "\n");
         break;
-      }
       case Kind::output:
         settled_ += output_.shown(event);
         break;
       case Kind::warning:
-        settled_ += cat("lade: warning: ", event.note, "\n");
+        settle(cat("lade: warning: ", event.note), "33");
         break;
       case Kind::summary:
-        settled_ += cat(event.note, "\n");
+        settle(state_.summary_line(event, now), "");
+        break;
+      case Kind::started:
+      case Kind::advanced:
         break;
     }
+    state_.record(event, now);
+  }
+
+  void settle(const std::string& line, std::string_view colour) {
+    if (!settled_.empty() && settled_.back() != '\n') settled_ += '\n';
+    settled_ += cat(coloured(line, colour, colours_), "\n");
   }
 
   void paint_until(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (!stop.stop_requested()) {
-      wake_.wait_for(lock, stop, std::chrono::milliseconds(100), [] { return false; });
-      paint();
+      wake_.wait_for(lock, stop, kPaintEvery, [] { return false; });
+      if (!stop.stop_requested()) paint();
     }
   }
 
-  std::string erase() {
-    std::string out;
-    for (; painted_ > 0; --painted_) out += "\x1b[1A\x1b[2K";
-    return out;
-  }
+  static std::size_t columns() { return terminal_width(Stream::error, 80); }
 
   void paint() {
-    std::string out = erase();
-    out += settled_;
+    const std::size_t width = columns();
+    const std::size_t most =
+        std::clamp<std::size_t>(terminal_height(Stream::error, 24), 6, kMostBars + 4) - 4;
+    std::vector<std::string> lines = state_.bars(width, most, Clock::now());
+    if (settled_.empty() && lines == painted_ && width == painted_width_) return;
+    // One write, so that nothing is seen half drawn.
+    std::string out = cat(erased(painted_, width), settled_);
     if (!settled_.empty() && settled_.back() != '\n') out += '\n';
     settled_.clear();
-    const std::size_t width = terminal_width(Stream::error, 80);
-    for (const Item& item : items_) {
-      if (painted_ == kMostBars) break;
-      out += cat(line_of(item, width), "\n");
-      ++painted_;
-    }
+    for (const std::string& line : lines) out += cat(with_coloured_bar(line, colours_), "\n");
     print_error(out);
-  }
-
-  static std::string line_of(const Item& item, std::size_t width) {
-    std::string right;
-    std::string bar;
-    if (item.total != 0) {
-      right = cat(" ", human_size(item.done), " / ", human_size(item.total));
-      constexpr std::size_t kBar = 20;
-      const std::size_t full = static_cast<std::size_t>(
-          std::min<std::uint64_t>(kBar, item.done * kBar / std::max<std::uint64_t>(item.total, 1)));
-      bar = cat(" [", std::string(full, '#'), std::string(kBar - full, '-'), "]");
-    }
-    std::string left = item.label;
-    const std::size_t taken = right.size() + bar.size() + 1;
-    const std::size_t room = width > taken + 8 ? width - taken : 8;
-    if (left.size() > room) left.resize(room);
-    return cat(left, bar, right);
+    painted_ = std::move(lines);
+    painted_width_ = width;
   }
 
   static constexpr std::size_t kMostBars = 12;
+  const Colours colours_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  std::vector<Item> items_;  // guarded by mutex_
-  std::string settled_;      // guarded by mutex_
-  StepOutput output_;        // guarded by mutex_
-  std::size_t painted_ = 0;  // guarded by mutex_: bar lines now on the screen
+  ProgressState state_{Clock::now()};      // guarded by mutex_
+  std::string settled_;                    // guarded by mutex_: to scroll up
+  StepOutput output_;                      // guarded by mutex_
+  std::vector<std::string> painted_ = {};  // guarded by mutex_: lines now on the screen
+  std::size_t painted_width_ = 0;          // guarded by mutex_
   std::jthread painter_;
 };
 
@@ -254,7 +215,10 @@ std::unique_ptr<ProgressObserver> make_progress(const Arguments& arguments,
   }
   if (mode == "none") return std::make_unique<SilentObserver>();
   if (mode == "json") return std::make_unique<JsonProgress>();
-  if (mode == "tty") return std::make_unique<TerminalProgress>();
+  if (mode == "tty") {
+    return std::make_unique<TerminalProgress>(
+        environment.variable("NO_COLOR").empty() ? Colours::some : Colours::none);
+  }
   return std::make_unique<PlainProgress>();
 }
 

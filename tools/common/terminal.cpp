@@ -36,4 +36,10 @@ std::size_t terminal_width(Stream stream, std::size_t fallback) noexcept {
   return size.ws_col;
 }
 
+std::size_t terminal_height(Stream stream, std::size_t fallback) noexcept {
+  winsize size{};
+  if (::ioctl(descriptor_of(stream), TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return fallback;
+  return size.ws_row;
+}
+
 }  // namespace lade::tools

@@ -15,5 +15,7 @@ bool is_terminal(Stream stream) noexcept;
 
 /// Columns of the terminal behind `stream`; `fallback` where there is none.
 std::size_t terminal_width(Stream stream, std::size_t fallback) noexcept;
+/// Its rows.
+std::size_t terminal_height(Stream stream, std::size_t fallback) noexcept;
 
 }  // namespace lade::tools

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -11,6 +12,7 @@
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
 #include "tools/common/progress.h"
+#include "tools/common/progress_state.h"
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"
 #include "tools/copy/copy_options.h"
@@ -247,6 +249,23 @@ class CopyRun {
     for (const DestinationForecast& forecast : forecasts) print(plan_text(forecast));
   }
 
+  /// How many bytes there are in all, before the first of them is moved.
+  void tell_of_whole(const std::vector<CopyTarget>& targets) {
+    std::map<Digest, std::uint64_t> sizes;
+    for (const CopyTarget& target : targets) {
+      for (const PlannedBlob& blob : target.plan->blobs) {
+        if (blob.action == PlannedBlob::Action::rewrite) continue;
+        sizes.emplace(blob.source.digest, blob.source.size);
+      }
+    }
+    std::uint64_t total = 0;
+    for (const auto& [digest, size] : sizes) total += size;
+    progress_->notify({.kind = ProgressEvent::Kind::started,
+                       .item = std::string(kWholeOperation),
+                       .label = "copy",
+                       .total = total});
+  }
+
   void copy_all() {
     std::vector<CopyTarget> targets;
     std::vector<Destination*> copied;
@@ -259,6 +278,7 @@ class CopyRun {
     }
     std::vector<CopyOutcome> outcomes;
     if (!targets.empty()) {
+      tell_of_whole(targets);
       outcomes = run_copies(targets, *source_->reader, options_, *progress_, stop_.token());
     }
     for (std::size_t i = 0; i < copied.size(); ++i) {
@@ -273,6 +293,7 @@ class CopyRun {
       if (!destination->result) continue;
       const std::string text = summary(destination->plan, *destination->result);
       progress_->notify({.kind = ProgressEvent::Kind::summary,
+                         .done = destination->result->bytes_moved,
                          .note = destinations_.size() == 1
                                      ? text
                                      : cat(printable(destination->name), ": ", text)});
