@@ -56,7 +56,9 @@ ImageName ImageName::parse(std::string_view text, const std::vector<std::string>
     if (!rest.starts_with("//")) fail(text, cat("use ", quoted(cat("docker://", rest))));
     rest.remove_prefix(2);
   }
-  if (rest.empty()) fail(text, "nothing follows the transport");
+  // A store without an image's name has names to list.
+  if (rest.empty() && transport != "containers-storage")
+    fail(text, "nothing follows the transport");
   return {std::string(transport), std::string(rest)};
 }
 

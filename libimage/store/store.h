@@ -76,6 +76,10 @@ class Reader {
     return {};
   }
 
+  /// What can be opened for `layer`, as a manifest lists it: a store that keeps layers unpacked has
+  /// not the bytes listed there, but the same content as a plain tar. By default `layer` itself.
+  virtual oci::Descriptor served_as(const oci::Descriptor& layer) { return layer; }
+
   /// A file that holds exactly the stored bytes of `blob`, for kernel-side copies; nullptr where
   /// there is none. The caller verifies what it copied.
   virtual std::shared_ptr<const UniqueFd> file_of(const oci::Descriptor& blob) {
@@ -217,6 +221,15 @@ struct RegistryRoute {
   bool operator==(const RegistryRoute&) const = default;
 };
 
+/// Where containers-storage: has its images (containers-storage.conf(5)).
+struct ContainersStorage {
+  std::string driver = {};  ///< "overlay", "vfs"; "": the one that is there
+  std::string graph_root = {};
+  std::string run_root = {};
+  std::vector<std::string> image_stores = {};    ///< additional ones, read only
+  std::vector<std::string> driver_options = {};  ///< "overlay.mountopt=nodev"
+};
+
 /// What all transports of one command share. Made once by the tool.
 struct SessionOptions {
   /// `yes`: TLS or nothing; `no`: TLS without verification, then plain http; `by_config`: as `yes`,
@@ -245,6 +258,8 @@ struct SessionOptions {
   /// Where knowledge that outlives the command is kept (where blobs were seen, upload sessions to
   /// continue, what a host cannot do); "": nowhere. Made when it is first written to.
   std::string cache_dir = {};
+  /// Asked when a name of containers-storage: is opened; not set: names must say their store.
+  std::function<ContainersStorage()> containers_storage = {};
   std::stop_token stop = {};
   ProgressObserver* observer = nullptr;  ///< for warnings; may be null
 };

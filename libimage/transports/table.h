@@ -9,6 +9,7 @@ Transport oci_transport();
 Transport oci_archive_transport();
 Transport docker_archive_transport();
 Transport dir_transport();
+Transport containers_storage_transport();
 Transport tarball_transport();
 Transport docker_daemon_transport();
 

@@ -10,13 +10,14 @@ namespace lade {
 
 const std::vector<Transport>& transports() {
   static const std::vector<Transport> table{
-      docker_transport(),          // registries
-      oci_transport(),             // layouts in directories
-      oci_archive_transport(),     // layouts in tar files
-      docker_archive_transport(),  // what docker save writes
-      dir_transport(),             // plain files, for looking at and debugging
-      docker_daemon_transport(),   // the images of a Docker engine
-      tarball_transport(),         // root file systems, to make images of
+      docker_transport(),              // registries
+      oci_transport(),                 // layouts in directories
+      oci_archive_transport(),         // layouts in tar files
+      docker_archive_transport(),      // what docker save writes
+      dir_transport(),                 // plain files, for looking at and debugging
+      containers_storage_transport(),  // what podman and buildah run and build on
+      docker_daemon_transport(),       // the images of a Docker engine
+      tarball_transport(),             // root file systems, to make images of
   };
   return table;
 }
