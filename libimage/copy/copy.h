@@ -71,7 +71,11 @@ struct PlannedBlob {
   oci::Descriptor source;  ///< with `data` if it is made by the plan, not read from the source
   Action action = Action::move;
   std::string codec = {};  ///< recompress: the target codec
+  /// What the documents list, where the source serves the same content in another form.
+  std::optional<oci::Descriptor> listed_as = {};
   bool operator==(const PlannedBlob&) const = default;
+  /// The blob as the documents have it.
+  [[nodiscard]] const oci::Descriptor& listed() const { return listed_as ? *listed_as : source; }
 };
 
 /// A tag that comes with what it is attached to.

@@ -44,7 +44,9 @@ CopyForecast forecast_copy(const CopyPlan& plan, Reader& source, Writer& destina
           return;
         }
         CopyForecast::Blob& blob = forecast.blobs[i];
-        if (blob.planned.action != PlannedBlob::Action::move) {
+        if (blob.planned.listed_as && destination.contains(*blob.planned.listed_as)) {
+          blob.fate = Fate::exists;
+        } else if (blob.planned.action != PlannedBlob::Action::move) {
           blob.fate = Fate::recompress;
         } else if (destination.contains(blob.planned.source)) {
           blob.fate = Fate::exists;

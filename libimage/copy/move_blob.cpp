@@ -73,8 +73,22 @@ MovedBlob recompress(Source& from, const BlobBranch& branch, const CopyOptions& 
   return {.descriptor = std::move(stored), .bytes = bytes};
 }
 
+/// True if the destination has the blob as the documents list it, which the source has not, and
+/// that is as good.
+bool has_listed(const BlobBranch& branch, const CopyOptions& options) {
+  const PlannedBlob& planned = *branch.planned;
+  if (!planned.listed_as || options.force_recompress) return false;
+  const bool fits =
+      planned.codec.empty() || oci::layer_codec(planned.listed_as->media_type) == planned.codec;
+  return fits && branch.destination->contains(*planned.listed_as);
+}
+
 /// Without reading the blob here; nullopt: it must be.
-std::optional<MovedBlob> without_reading(const BlobBranch& branch, Reader& source) {
+std::optional<MovedBlob> without_reading(const BlobBranch& branch, Reader& source,
+                                         const CopyOptions& options) {
+  if (has_listed(branch, options)) {
+    return MovedBlob{.descriptor = *branch.planned->listed_as, .how = MovedBlob::How::existed};
+  }
   if (branch.planned->action == PlannedBlob::Action::recompress) return std::nullopt;
   const Descriptor& blob = branch.planned->source;
   Writer& destination = *branch.destination;
@@ -148,7 +162,7 @@ void move_once(const std::vector<BlobBranch*>& branches, Reader& source, const C
   for (BlobBranch* branch : branches) {
     branch->failure.reset();
     try {
-      branch->moved = without_reading(*branch, source);
+      branch->moved = without_reading(*branch, source, options);
       if (!branch->moved) readers.push_back(branch);
     } catch (const Error& e) {
       branch->failure = e;

@@ -203,17 +203,25 @@ class Planner {
     }
   }
 
-  /// Returns the codec that the layer is brought to; "": none.
+  /// Returns the codec that the layer is brought to; "": it stays as it is listed.
   std::string add_layer(const Descriptor& layer, bool convert, bool of_image) {
-    std::string codec = target_codec(layer, convert);
+    const Descriptor served = documents_.source().served_as(layer);
+    std::string codec = target_codec(served, convert);
     // What an artifact's bytes mean is not known here.
     if (accepts_.compressed_layers && (untouched_ || !of_image)) codec.clear();
     if (oci::is_nondistributable(layer.media_type) && !layer.urls.empty()) {
       return {};  // fetched from its urls by who runs it
     }
-    add_blob(layer, codec.empty() ? PlannedBlob::Action::move : PlannedBlob::Action::recompress,
-             codec);
-    return codec;
+    const auto action = codec.empty() ? PlannedBlob::Action::move : PlannedBlob::Action::recompress;
+    if (served.digest == layer.digest) {
+      add_blob(layer, action, codec);
+      return codec;
+    }
+    if (blobs_seen_.insert(layer.digest).second) {
+      plan_.blobs.push_back(
+          {.source = served, .action = action, .codec = codec, .listed_as = layer});
+    }
+    return codec.empty() ? std::string(oci::layer_codec(served.media_type)) : codec;
   }
 
   /// The codec that `layer` must be brought to; "" to leave it alone.

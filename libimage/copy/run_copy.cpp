@@ -75,10 +75,11 @@ class Side {
         result_.bytes_moved += moved.bytes;
         break;
     }
-    if (moved.diff_id) diff_ids_.emplace(blob.source.digest, *moved.diff_id);
-    if (moved.descriptor.digest != blob.source.digest ||
-        blob.action == PlannedBlob::Action::recompress) {
-      replaced_.emplace(blob.source.digest, moved.descriptor);
+    const Digest& listed = blob.listed().digest;
+    if (moved.diff_id) diff_ids_.emplace(listed, *moved.diff_id);
+    if (moved.descriptor.digest != listed ||
+        (blob.action == PlannedBlob::Action::recompress && moved.how == MovedBlob::How::moved)) {
+      replaced_.emplace(listed, moved.descriptor);
     }
   }
 
@@ -309,7 +310,7 @@ class Copier {
           side->count(blob, {.descriptor = blob.source, .how = MovedBlob::How::existed});
           continue;
         }
-        const auto [at, fresh] = position.emplace(blob.source.digest, jobs_.size());
+        const auto [at, fresh] = position.emplace(blob.listed().digest, jobs_.size());
         if (fresh) jobs_.push_back({.size = blob.source.size});
         jobs_[at->second].wanted.emplace_back(side.get(), &blob);
       }
@@ -325,7 +326,7 @@ class Copier {
     std::vector<GraphNode> nodes;
     std::map<Digest, std::size_t> blobs;
     for (const Job& job : jobs_) {
-      blobs.emplace(job.wanted.front().second->source.digest, nodes.size());
+      blobs.emplace(job.wanted.front().second->listed().digest, nodes.size());
       nodes.push_back({.run = [this, &job](const std::stop_token& stop) { move(job, stop); }});
     }
     for (const auto& side : sides_) add_documents(*side, blobs, nodes);

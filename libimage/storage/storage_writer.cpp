@@ -57,7 +57,7 @@ StorageWriter::StorageWriter(std::shared_ptr<ContainerStore> store, std::string 
     : state_(std::make_unique<State>(std::move(store), std::move(image))) {}
 StorageWriter::~StorageWriter() = default;
 
-Writer::Accepts StorageWriter::accepts() const { return {.indexes = false}; }
+Writer::Accepts StorageWriter::accepts() const { return {.indexes = false, .referrers = false}; }
 
 bool StorageWriter::contains(const oci::Descriptor& blob) {
   const std::shared_ptr<const StoreView> view = state_->store->view();
