@@ -75,8 +75,13 @@ void set_link_attributes(const DirFd& dir, const std::string& name, const Attrib
 }
 
 void set_opaque(int fd, Rights rights) {
-  const char* const name = rights == Rights::all ? "trusted.overlay.opaque" : "user.overlay.opaque";
-  check(::setxattr(proc_path(fd).c_str(), name, "y", 1, 0), "mark directory as opaque");
+  const std::string path = proc_path(fd);
+  if (rights == Rights::all) {
+    if (::setxattr(path.c_str(), "trusted.overlay.opaque", "y", 1, 0) == 0) return;
+    // Root of a user namespace may not; overlayfs is mounted there with userxattr.
+    if (errno != EPERM) throw_errno("mark directory as opaque");
+  }
+  check(::setxattr(path.c_str(), "user.overlay.opaque", "y", 1, 0), "mark directory as opaque");
 }
 
 }  // namespace lade

@@ -8,6 +8,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/compress/members.h"
 
 namespace lade {
 
@@ -43,10 +44,10 @@ std::size_t AssembledSource::read_file(std::span<std::byte> out) {
     if (got < 0) throw_errno(cat("read ", quoted(entry_.name), " of the layer"));
   }
   const auto count = static_cast<std::size_t>(got);
-  crc_.update(out.first(count));
+  crc_ = crc64_iso(crc_, out.first(count));
   file_left_ -= count;
   if (file_left_ == 0 || count == 0) {
-    if (file_left_ != 0 || crc_.value() != entry_.crc) {
+    if (file_left_ != 0 || crc_ != entry_.crc) {
       throw Error(Errc::invalid_content, cat("file ", quoted(entry_.name),
                                              " of the layer has changed since it was stored"));
     }
@@ -67,7 +68,7 @@ bool AssembledSource::next_entry() {
   if (entry_.type == TarSplitEntry::Type::file && entry_.size != 0) {
     file_ = files_.open(entry_.name, entry_.size);
     file_left_ = entry_.size;
-    crc_ = Crc64();
+    crc_ = 0;
   }
   return true;
 }

@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "libimage/io/stream.h"
-#include "libimage/storage/crc64.h"
 #include "libimage/storage/tar_split_entry.h"
 #include "libimage/storage/tree_files.h"
 
@@ -36,7 +35,7 @@ class AssembledSource final : public Source {
   std::size_t segment_at_ = 0;
   UniqueFd file_;
   std::uint64_t file_left_ = 0;
-  Crc64 crc_;
+  std::uint64_t crc_ = 0;
 };
 
 }  // namespace lade

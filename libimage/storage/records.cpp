@@ -61,7 +61,9 @@ LayerRecord read_layer(json::ObjectReader reader) {
   record.uids = ids(reader, "uidset");
   record.gids = ids(reader, "gidset");
   record.flags = object_members(reader.take_set("flags"), reader.path_of("flags"));
-  record.unknown = reader.rest({});
+  record.unknown =
+      reader.rest({"id", "names", "parent", "created", "compressed-diff-digest", "compressed-size",
+                   "diff-digest", "diff-size", "compression", "uidset", "gidset", "flags"});
   return record;
 }
 
@@ -78,7 +80,9 @@ ImageRecord read_image(json::ObjectReader reader) {
   record.data_sizes = sizes(reader, "big-data-sizes");
   record.data_digests = reader.string_map("big-data-digests");
   record.created = reader.string("created");
-  record.unknown = reader.rest({});
+  record.unknown =
+      reader.rest({"id", "digest", "names", "names-history", "layer", "mapped-layers", "metadata",
+                   "big-data-names", "big-data-sizes", "big-data-digests", "created"});
   return record;
 }
 

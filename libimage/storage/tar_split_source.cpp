@@ -7,11 +7,11 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/compress/members.h"
 #include "libimage/io/path.h"
 #include "libimage/layer/path_set.h"
 #include "libimage/layer/pax.h"
 #include "libimage/layer/tar_header.h"
-#include "libimage/storage/crc64.h"
 #include "libimage/storage/tar_split_entry.h"
 
 namespace lade {
@@ -113,7 +113,7 @@ class TarSplitSource::Scanner {
 
   std::size_t take_content(ByteView data) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(data.size(), left_));
-    crc_.update(data.first(count));
+    crc_ = crc64_iso(crc_, data.first(count));
     left_ -= count;
     if (left_ == 0) end_content();
     return count;
@@ -246,14 +246,14 @@ class TarSplitSource::Scanner {
     }
     with_content_.insert(key);
     flush_segment();
-    crc_ = Crc64();
+    crc_ = 0;
     left_ = size;
     padding_ = tar::padded(size) - size;
     state_ = State::content;
   }
 
   void end_content() {
-    entry_.crc = crc_.value();
+    entry_.crc = crc_;
     add_file_line();
     left_ = padding_;
     state_ = left_ == 0 ? State::header : State::raw;
@@ -305,7 +305,7 @@ class TarSplitSource::Scanner {
   std::optional<std::string> long_name_;
   PathSet names_;
   PathSet with_content_;
-  Crc64 crc_;
+  std::uint64_t crc_ = 0;
   TarSplitEntry entry_;
   TarSplitEntry segment_;
   std::string lines_;

@@ -71,7 +71,8 @@ class Deletion {
  public:
   Deletion(const std::string& name, const Mode& mode, Session& session)
       : name_(name), mode_(mode), parsed_(parse_image_name(name)) {
-    if (parsed_.transport != "docker" && parsed_.transport != "oci") {
+    if (parsed_.transport != "docker" && parsed_.transport != "oci" &&
+        parsed_.transport != "containers-storage") {
       throw Error(Errc::unsupported,
                   cat("nothing can be deleted from ", quoted(cat(parsed_.transport, ":")),
                       " places: remove the file or directory"));
@@ -283,12 +284,14 @@ const VerbSpec kDeleteVerb = {
     .synopsis = "NAME...",
     .summary = "delete tags and images from registries and layouts",
     .description =
-        "Deletes each NAME (docker:// or oci:). A tag is deleted alone: the image stays under its "
+        "Deletes each NAME (docker://, oci: or containers-storage:). A tag is deleted alone: the "
+        "image stays under its "
         "digest and other tags. Many registries cannot do that; the command then says so and "
         "changes nothing, unless --by-digest deletes the image with all its tags (refused while "
         "there are others, without --force) or --force-tag-delete takes the detour over a "
         "stand-in. A NAME with a digest deletes the image and all its tags.\n\n"
-        "From a layout the name is deleted, and every blob that no other image there needs.",
+        "From a layout or container storage the name is deleted, and every blob or layer that no "
+        "other image there needs.",
     .options = kGroups,
     .examples = kExamples,
     .min_positional = 1,
