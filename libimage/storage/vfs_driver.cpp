@@ -15,8 +15,12 @@ constexpr mode_t kRootMode = 0555;
 
 class VfsDriver final : public GraphDriver {
  public:
-  VfsDriver(DirFd home, StoreAccess access)
-      : home_(std::move(home)), dirs_(open_store_dir(home_, "dir", access)) {}
+  VfsDriver(DirFd home, StoreAccess access) : home_(std::move(home)) {
+    // A store without layers may lack it.
+    if (access == StoreAccess::write || stat_entry(home_, "dir")) {
+      dirs_ = open_store_dir(home_, "dir", access);
+    }
+  }
 
   [[nodiscard]] const DirFd& home() const noexcept override { return home_; }
   [[nodiscard]] bool stores_changes() const noexcept override { return false; }
@@ -53,7 +57,7 @@ class VfsDriver final : public GraphDriver {
 
  private:
   DirFd home_;
-  DirFd dirs_;
+  DirFd dirs_;  // empty where a store that is read has none
 };
 
 }  // namespace
