@@ -105,7 +105,9 @@ StoreLocation StorageName::location(StoreLocation configured) const {
   if (!run_root.empty()) configured.run_root = run_root;
   apply_driver_options(configured, options);
   if (configured.graph_root.empty()) {
-    throw Error(Errc::invalid_argument, "no container storage is configured");
+    throw Error(Errc::invalid_argument,
+                "no container storage is configured: name it before the image, as in "
+                "'containers-storage:[overlay@/var/lib/containers/storage]NAME'");
   }
   return configured;
 }
