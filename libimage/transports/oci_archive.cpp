@@ -119,18 +119,18 @@ class OciArchiveWriter final : public Writer {
       : name_(std::move(name)),
         archive_(create_archive(name_.path, {.name_of = name_of_blob}, options)) {
     if (options.append_to_archives && is_existing_archive(name_.path)) keep_images(options);
-    archive_->add(std::string(oci::kLayoutFile), oci::layout_marker());
-    for (const char* directory : kDirectories) archive_->add(directory, {});
   }
 
   bool contains(const oci::Descriptor& blob) override { return archive_->contains(blob); }
 
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override {
+    begin();
     return archive_->start_blob(hint);
   }
 
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override {
     check_document(descriptor, raw);
+    begin();
     archive_->add(blob_member(descriptor.digest), raw);
     const oci::Document document = oci::parse_document(descriptor, std::string(raw));
     const std::scoped_lock lock(mutex_);
@@ -156,6 +156,7 @@ class OciArchiveWriter final : public Writer {
   }
 
   void finish() override {
+    begin();
     const std::string index(oci::kIndexFile);
     archive_->add(index, oci::serialise(index_));
     archive_->finish(order_of_members(), index);
@@ -164,6 +165,14 @@ class OciArchiveWriter final : public Writer {
   Accepts accepts() const override { return {.docker = false, .default_layer_codec = "gzip"}; }
 
  private:
+  /// Not before there is something to write: a stream cannot take it back.
+  void begin() {
+    std::call_once(begun_, [&] {
+      archive_->add(std::string(oci::kLayoutFile), oci::layout_marker());
+      for (const char* directory : kDirectories) archive_->add(directory, {});
+    });
+  }
+
   /// Takes over the archive that is there: its index, and all its blobs.
   void keep_images(const SessionOptions& options) {
     const ArchiveFile old(name_.path, options);
@@ -211,6 +220,7 @@ class OciArchiveWriter final : public Writer {
 
   PathAndReference name_;
   std::unique_ptr<ArchiveOutput> archive_;
+  std::once_flag begun_;
   std::mutex mutex_;
   oci::Index index_ = {};                                    // guarded by mutex_
   std::map<Digest, std::vector<oci::Descriptor>> children_;  // guarded by mutex_: of documents

@@ -51,6 +51,11 @@ class Archives(Case):
                 self.assertIn("manifest.json" if transport.startswith("docker") else "index.json", archive.getnames())
             self.check_same(f"{transport}:{path}:x:y")
 
+    def test_a_dry_run_sends_nothing_down_a_stream(self):
+        for transport in ("docker-archive", "oci-archive"):
+            plan = self.pipe_out("copy", "--dry-run", "--json", f"oci:{self.tmp}/l:a", f"{transport}:-:x:y")
+            json.loads(plan)
+
     def test_an_archive_is_read_from_standard_input(self):
         for transport in ("docker-archive", "oci-archive"):
             path = self.tmp / f"{transport}.tar"
@@ -196,7 +201,7 @@ class Archives(Case):
         need("openssl")
         certs = self.tmp / "certs"
         certs.mkdir()
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", certs / "key.pem", "-out", certs / "cert.pem")
         (certs / "ca.pem").write_bytes((certs / "cert.pem").read_bytes())
         with Engine(certificate=certs / "cert.pem", key=certs / "key.pem", client_ca=certs / "ca.pem") as engine:
