@@ -31,6 +31,7 @@ lade_library(dep::seccomp seccomp seccomp.h)
 lade_library(dep::re2 re2 re2/re2.h)
 lade_library(dep::yaml yaml-cpp yaml-cpp/yaml.h)
 find_path(LADE_INC_curl curl/curl.h REQUIRED)
+find_path(LADE_INC_toml toml++/toml.h REQUIRED)  # headers only
 set_property(TARGET dep::crypto PROPERTY INTERFACE_LINK_LIBRARIES ${CMAKE_DL_LIBS} Threads::Threads)
 set_property(TARGET dep::re2 PROPERTY INTERFACE_LINK_LIBRARIES Threads::Threads)
 set_property(TARGET dep::zstd PROPERTY INTERFACE_LINK_LIBRARIES Threads::Threads)

@@ -53,7 +53,11 @@ AuthEntry parse_entry(const std::string& key, const json& object) {
   if (!object.is_object()) refuse(cat("the entry of ", lade::quoted(key), " is not an object"));
   AuthEntry entry{.identity_token = text_member(object, "identitytoken")};
   const std::string auth = text_member(object, "auth");
-  if (auth.empty()) return entry;
+  if (auth.empty()) {
+    entry.username = text_member(object, "username");
+    entry.password = text_member(object, "password");
+    return entry;
+  }
   const auto decoded = from_base64(auth);
   const auto colon = decoded ? decoded->find(':') : std::string::npos;
   if (colon == std::string::npos) {
@@ -78,14 +82,21 @@ std::string helper_name(std::string name) {
 
 }  // namespace
 
-AuthFile AuthFile::parse(std::string_view text) {
+AuthFile AuthFile::parse(std::string_view text, Format format) {
   const json document = parse_json(text);
   AuthFile file;
-  for (const auto& [key, value] : object_member(document, "auths").items()) {
+  const json& auths = format == Format::legacy ? document : object_member(document, "auths");
+  for (const auto& [key, value] : auths.items()) {
     AuthEntry entry = parse_entry(key, value);
     if (entry == AuthEntry{}) continue;  // Docker's mark for "the credsStore has it"
-    file.auths.try_emplace(auth_key(key), std::move(entry));
+    const std::string meaning = auth_key(key);
+    if (meaning == key) {
+      file.auths.insert_or_assign(key, std::move(entry));
+    } else {
+      file.auths.try_emplace(meaning, std::move(entry));
+    }
   }
+  if (format == Format::legacy) return file;
   for (const auto& [key, value] : object_member(document, "credHelpers").items()) {
     if (!value.is_string()) refuse(cat("the helper of ", lade::quoted(key), " is not a text"));
     file.cred_helpers.try_emplace(auth_key(key), helper_name(value.get<std::string>()));
@@ -94,11 +105,11 @@ AuthFile AuthFile::parse(std::string_view text) {
   return file;
 }
 
-std::optional<AuthFile> AuthFile::read(const std::string& path) {
+std::optional<AuthFile> AuthFile::read(const std::string& path, Format format) {
   return with_context([&] { return cat("read ", lade::quoted(path)); },
                       [&]() -> std::optional<AuthFile> {
                         try {
-                          return parse(read_file(path, kMaxAuthFileBytes));
+                          return parse(read_file(path, kMaxAuthFileBytes), format);
                         } catch (const Error& e) {
                           if (e.code() == Errc::not_found) return std::nullopt;
                           throw;

@@ -22,12 +22,15 @@ struct AuthFile {
   std::string creds_store = {};                          ///< helper for every other registry
   bool operator==(const AuthFile&) const = default;
 
-  /// Members that it does not know are ignored. Throws Error{invalid_content} for what is not JSON,
-  /// for an `auth` that is not base64 of "user:password", and for names of helpers that could be
-  /// paths.
-  static AuthFile parse(std::string_view json);
+  /// `legacy`: the members are the registries themselves (~/.dockercfg).
+  enum class Format { current, legacy };
+  /// Members that it does not know are ignored. An entry has `auth`, or `username` and `password`
+  /// in clear text. Of two keys with one meaning the one that is spelled as auth_key() counts.
+  /// Throws Error{invalid_content} for what is not JSON, for an `auth` that is not base64 of
+  /// "user:password", and for names of helpers that could be paths.
+  static AuthFile parse(std::string_view json, Format format = Format::current);
   /// Reads the file; nullopt if there is none.
-  static std::optional<AuthFile> read(const std::string& path);
+  static std::optional<AuthFile> read(const std::string& path, Format format = Format::current);
 };
 
 /// Largest auth file that is read.

@@ -40,7 +40,8 @@ std::string find_program(const std::string& program, const HelperOptions& option
 /// A running helper; killed and reaped if its owner gives up.
 class Child {
  public:
-  Child(const std::string& path, const HelperOptions& options, int input, int output) {
+  Child(const std::string& path, std::string verb, const HelperOptions& options, int input,
+        int output) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     ::posix_spawn_file_actions_init(&files);
@@ -56,9 +57,8 @@ class Child {
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    std::string get = "get";
     std::string program = path;
-    char* const arguments[] = {program.data(), get.data(), nullptr};
+    char* const arguments[] = {program.data(), verb.data(), nullptr};
     std::vector<std::string> variables = options.environment;
     std::vector<char*> environment;
     for (std::string& variable : variables) environment.push_back(variable.data());
@@ -110,11 +110,35 @@ std::string read_answer(int fd, std::chrono::milliseconds timeout) {
   }
 }
 
-void write_question(UniqueFd fd, const std::string& server) {
-  // A server's name fits a pipe's buffer (4096 bytes and more), so this never waits. A helper that
-  // reads nothing must not kill us by SIGPIPE: our read end is still open.
-  if (server.size() > 4096) throw Error(Errc::invalid_argument, "the server's name is too long");
-  if (::write(fd.get(), server.data(), server.size()) < 0) throw_errno("write to it");
+void write_question(UniqueFd fd, const std::string& question) {
+  // It fits a pipe's buffer, so this need not wait. A helper that reads nothing must not kill us by
+  // SIGPIPE: our read end is still open.
+  ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
+  const ssize_t written = ::write(fd.get(), question.data(), question.size());
+  if (written < 0) throw_errno("write to it");
+  if (static_cast<std::size_t>(written) != question.size()) {
+    throw Error(Errc::limit_exceeded, cat(question.size(), " bytes are too many for it"));
+  }
+}
+
+struct Answer {
+  int status = 0;
+  std::string text;
+
+  /// The protocol's only way to say "none": this sentence on standard output, and status 1.
+  [[nodiscard]] bool nothing() const {
+    return status != 0 && text.find("credentials not found") != std::string::npos;
+  }
+  void require_success() const {
+    if (status == 0) return;
+    throw Error(Errc::command_failed,
+                cat("exit status ", status, ": ", printable(trimmed(text.substr(0, 200)))),
+                ExitDetail{status});
+  }
+};
+
+std::string json_text(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 AuthEntry parse_answer(const std::string& answer) {
@@ -134,28 +158,71 @@ AuthEntry parse_answer(const std::string& answer) {
   return entry;
 }
 
+Answer run_helper(const std::string& name, const std::string& verb, const std::string& question,
+                  const HelperOptions& options) {
+  const std::string path = find_program(cat("docker-credential-", name), options);
+  PipeEnds input = make_pipe();
+  PipeEnds output = make_pipe();
+  write_question(std::move(input.write), question);
+  Child child(path, verb, options, input.read.get(), output.write.get());
+  output.write.reset();
+  std::string text = read_answer(output.read.get(), options.timeout);
+  const int status = child.wait();
+  return {.status = status, .text = std::move(text)};
+}
+
+template <typename Body>
+decltype(auto) in_words(const std::string& name, const std::string& server, const Body& body) {
+  return with_context(
+      [&] { return cat("credential helper ", lade::quoted(name), " for ", lade::quoted(server)); },
+      body);
+}
+
 }  // namespace
 
 std::optional<AuthEntry> ask_credential_helper(const std::string& name, const std::string& server,
                                                const HelperOptions& options) {
-  const auto what = [&] {
-    return cat("credential helper ", lade::quoted(name), " for ", lade::quoted(server));
-  };
-  return with_context(what, [&]() -> std::optional<AuthEntry> {
-    const std::string path = find_program(cat("docker-credential-", name), options);
-    PipeEnds input = make_pipe();
-    PipeEnds output = make_pipe();
-    write_question(std::move(input.write), server);
-    Child child(path, options, input.read.get(), output.write.get());
-    output.write.reset();
-    const std::string answer = read_answer(output.read.get(), options.timeout);
-    const int status = child.wait();
-    if (status == 0) return parse_answer(answer);
-    // The protocol's only way to say "none": this sentence on standard output, and status 1.
-    if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
-    throw Error(Errc::command_failed,
-                cat("exit status ", status, ": ", printable(trimmed(answer.substr(0, 200)))),
-                ExitDetail{status});
+  return in_words(name, server, [&]() -> std::optional<AuthEntry> {
+    const Answer answer = run_helper(name, "get", server, options);
+    if (answer.nothing()) return std::nullopt;
+    answer.require_success();
+    return parse_answer(answer.text);
+  });
+}
+
+void store_in_credential_helper(const std::string& name, const std::string& server,
+                                const AuthEntry& entry, const HelperOptions& options) {
+  in_words(name, server, [&] {
+    const bool token = !entry.identity_token.empty();
+    const nlohmann::json question = {{"ServerURL", server},
+                                     {"Username", token ? "<token>" : entry.username},
+                                     {"Secret", token ? entry.identity_token : entry.password}};
+    run_helper(name, "store", json_text(question), options).require_success();
+  });
+}
+
+bool erase_from_credential_helper(const std::string& name, const std::string& server,
+                                  const HelperOptions& options) {
+  return in_words(name, server, [&] {
+    const Answer answer = run_helper(name, "erase", server, options);
+    if (answer.nothing()) return false;
+    answer.require_success();
+    return true;
+  });
+}
+
+std::vector<std::string> list_credential_helper(const std::string& name,
+                                                const HelperOptions& options) {
+  return in_words(name, "all servers", [&] {
+    const Answer answer = run_helper(name, "list", {}, options);
+    answer.require_success();
+    const auto document = nlohmann::json::parse(answer.text, nullptr, /*allow_exceptions=*/false);
+    if (!document.is_object()) {
+      throw Error(Errc::invalid_content, "its answer is not a JSON object");
+    }
+    std::vector<std::string> servers;
+    for (const auto& [server, user] : document.items()) servers.push_back(server);
+    return servers;
   });
 }
 

@@ -22,4 +22,16 @@ struct HelperOptions {
 std::optional<AuthEntry> ask_credential_helper(const std::string& name, const std::string& server,
                                                const HelperOptions& options);
 
+/// Has the helper keep `entry` for `server` (`store`). Throws as ask_credential_helper() does.
+void store_in_credential_helper(const std::string& name, const std::string& server,
+                                const AuthEntry& entry, const HelperOptions& options);
+
+/// Has the helper forget `server` (`erase`); false: it had nothing for it.
+bool erase_from_credential_helper(const std::string& name, const std::string& server,
+                                  const HelperOptions& options);
+
+/// The servers for which the helper has something (`list`).
+std::vector<std::string> list_credential_helper(const std::string& name,
+                                                const HelperOptions& options);
+
 }  // namespace lade
