@@ -27,9 +27,10 @@ bool has_path(const std::string& key) { return key.find('/') != std::string::npo
 std::string stored_key(const CredentialStore& store, const std::string& key) {
   if (store.format == CredentialStore::Format::containers) return key;
   if (has_path(key)) {
-    throw Error(Errc::unsupported,
-                cat("credentials cannot be recorded in Docker-compatible format with namespaced key ",
-                    lade::quoted(key)));
+    throw Error(
+        Errc::unsupported,
+        cat("credentials cannot be recorded in Docker-compatible format with namespaced key ",
+            lade::quoted(key)));
   }
   return key == "docker.io" ? kDockerHubServer : key;
 }
@@ -68,8 +69,8 @@ class LockedFile {
     return found;
   }
   void write() {
-    const std::string text = cat(
-        document_.dump(1, '\t', false, ordered_json::error_handler_t::replace), "\n");
+    const std::string text =
+        cat(document_.dump(1, '\t', false, ordered_json::error_handler_t::replace), "\n");
     AtomicFile file(directory_, fs::path(path_).filename(), 0600);
     file.write(bytes_of(text));
     file.commit(AtomicFile::Durability::fsync);
@@ -169,9 +170,9 @@ std::string store_credentials(const CredentialStore& store, const std::string& k
     try {
       if (helper == kAuthFilesHelper) return keep_in_file(store, spelled, entry);
       if (has_path(key)) {
-        throw Error(Errc::unsupported, cat("credential helper ", lade::quoted(helper),
-                                           " keeps no credentials of repositories like ",
-                                           lade::quoted(key)));
+        throw Error(Errc::unsupported,
+                    cat("credential helper ", lade::quoted(helper),
+                        " keeps no credentials of repositories like ", lade::quoted(key)));
       }
       store_in_credential_helper(helper, spelled, entry, store.helper);
       return cat("credential helper: ", helper);

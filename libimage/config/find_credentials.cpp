@@ -19,8 +19,7 @@ std::optional<AuthEntry> find_in(const AuthFile& file, const HelperOptions& help
 }
 
 std::optional<AuthEntry> find_in_files(const CredentialSources& sources,
-                                       const std::string& registry,
-                                       const std::string& repository) {
+                                       const std::string& registry, const std::string& repository) {
   for (const std::string& path : sources.files) {
     const std::optional<AuthFile> file = AuthFile::read(path);
     if (!file) continue;

@@ -237,8 +237,8 @@ std::optional<std::size_t> covered_by(std::string_view prefix, std::string_view 
   }
   if (prefix.empty() || !name.starts_with(prefix)) return std::nullopt;
   // "host" also covers "host:port": nobody who blocks a host means only one of its ports.
-  const bool at_boundary = end == name.size() || name[end] == '/' || name[end] == ':' ||
-                           name[end] == '@';
+  const bool at_boundary =
+      end == name.size() || name[end] == '/' || name[end] == ':' || name[end] == '@';
   if (!at_boundary) return std::nullopt;
   return end;
 }

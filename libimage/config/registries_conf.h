@@ -72,10 +72,10 @@ std::optional<std::size_t> covered_by(std::string_view prefix, std::string_view 
 
 /// Where the files are.
 struct RegistriesConfPaths {
-  std::string main_file = {};      ///< --registries-conf: instead of the main files
-  std::string only_file = {};      ///< $CONTAINERS_REGISTRIES_CONF: instead of all files
-  std::string override_file = {};  ///< $CONTAINERS_REGISTRIES_CONF_OVERRIDE: read last
-  std::string user_directory = {};                   ///< ~/.config/containers
+  std::string main_file = {};       ///< --registries-conf: instead of the main files
+  std::string only_file = {};       ///< $CONTAINERS_REGISTRIES_CONF: instead of all files
+  std::string override_file = {};   ///< $CONTAINERS_REGISTRIES_CONF_OVERRIDE: read last
+  std::string user_directory = {};  ///< ~/.config/containers
   std::vector<std::string> system_directories = {};  ///< the administrator's, the distribution's
   unsigned user = 0;                                 ///< for directories of one user, or root
   std::string aliases_file = {};                     ///< short names that other tools recorded

@@ -23,7 +23,8 @@ bool exists(const std::string& path) {
 
 void require(const std::string& path) {
   if (exists(path)) return;
-  throw Error(Errc::not_found, cat("registries.conf ", lade::quoted(path), ": no such file or directory"));
+  throw Error(Errc::not_found,
+              cat("registries.conf ", lade::quoted(path), ": no such file or directory"));
 }
 
 /// The directories of drop-ins, the most important last.
@@ -59,9 +60,10 @@ std::map<std::string, std::string> drop_ins(const RegistriesConfPaths& paths) {
                     cat("more than ", kMaxDropIns, " files in directories like ", directory));
       }
     }
-    const bool absent = failure == std::errc::no_such_file_or_directory ||
-                        failure == std::errc::not_a_directory;
-    if (failure && !absent) throw_errno(cat("read directory ", lade::quoted(directory)), failure.value());
+    const bool absent =
+        failure == std::errc::no_such_file_or_directory || failure == std::errc::not_a_directory;
+    if (failure && !absent)
+      throw_errno(cat("read directory ", lade::quoted(directory)), failure.value());
   }
   return found;
 }

@@ -5,7 +5,8 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 
-// The library is read here alone, without what we do not use; nested values are parsed by recursion.
+// The library is read here alone, without what we do not use; nested values are parsed by
+// recursion.
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 8
 #include <toml++/toml.h>

@@ -49,6 +49,9 @@ struct HttpOptions {
   std::function<TlsOptions(const Url&)> tls_for = {};
   /// Every request goes to this socket, whatever host its URL names; "": to that host.
   std::string unix_socket = {};
+  /// Proxy for plain http; "": what libcurl finds in the environment (http_proxy, HTTPS_PROXY,
+  /// ALL_PROXY...), as always for https. NO_PROXY counts for both, and loopback is reached without.
+  std::string http_proxy = {};
   std::stop_token stop = {};
 };
 

@@ -108,6 +108,9 @@ Transfer::Transfer(const Request& request, Body body, std::uint64_t size,
   if (!options.unix_socket.empty()) {
     set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
   }
+  if (!options.http_proxy.empty() && request.url.scheme == "http") {
+    set(CURLOPT_PROXY, options.http_proxy.c_str());
+  }
   // A proxy from the environment can not reach this machine's loopback.
   if (request.url.is_loopback()) set(CURLOPT_NOPROXY, "*");
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);

@@ -196,11 +196,12 @@ class Writer {
   virtual Accepts accepts() const { return {}; }
 };
 
-/// Credentials for one registry; empty username and token: anonymous.
+/// Credentials for one registry; empty username and tokens: anonymous.
 struct Credentials {
   std::string username = {};
   std::string password = {};        ///< printed nowhere; see Secret for long-lived ones
   std::string identity_token = {};  ///< OAuth2 refresh token
+  std::string registry_token = {};  ///< sent as it is where the registry wants a bearer token
 };
 
 /// One place where a repository's content may be.
@@ -210,6 +211,7 @@ struct RegistryEndpoint {
   std::string repository;
   bool insecure = false;  ///< TLS without verification, or plain http
   Serves serves = Serves::all;
+  std::string blocked_by = {};  ///< why it must not be asked ("registry X is blocked in FILE")
   bool operator==(const RegistryEndpoint&) const = default;
 };
 
@@ -217,7 +219,6 @@ struct RegistryEndpoint {
 struct RegistryRoute {
   RegistryEndpoint location;                   ///< the repository itself; all writes go there
   std::vector<RegistryEndpoint> mirrors = {};  ///< asked before it, in order, to read an image
-  std::string blocked_by = {};                 ///< what blocks the registry; "": nothing does
   bool operator==(const RegistryRoute&) const = default;
 };
 
@@ -239,10 +240,17 @@ struct SessionOptions {
   std::function<std::optional<Credentials>(const std::string& registry,
                                            const std::string& repository)>
       credentials = {};
-  /// Asked once for each repository that is opened; not set: every repository is where its name
-  /// says.
-  std::function<RegistryRoute(const std::string& registry, const std::string& repository)> route =
-      {};
+  /// Used instead for the registry that a name names, but for no other place to which `route` leads
+  /// from there.
+  std::optional<Credentials> given_credentials = {};
+  /// Asked for each repository that is opened, and with an empty repository for a registry itself;
+  /// not set: everything is where its name says.
+  std::function<RegistryRoute(const Reference&)> route = {};
+  /// The full names that the name of a base image may mean, to be asked for in order; not set: a
+  /// name without a registry is one of docker.io.
+  std::function<std::vector<std::string>(const std::string& name)> expand_name = {};
+  /// Proxy for plain http, instead of what libcurl finds in the environment.
+  std::string http_proxy = {};
   TlsVerify tls_verify = TlsVerify::by_config;
   std::string cert_dir = {};  ///< *.crt, *.cert, *.key for every registry; instead of:
   std::vector<std::string> certs_directories = {};  ///< searched in order for HOST[:PORT]/

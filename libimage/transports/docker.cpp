@@ -1,25 +1,18 @@
 #include "libimage/name/reference.h"
-#include "libimage/transports/docker_registry.h"
-#include "libimage/transports/docker_repository.h"
+#include "libimage/transports/docker_routes.h"
 #include "libimage/transports/docker_writer.h"
 #include "libimage/transports/table.h"
 
 namespace lade {
 namespace {
 
-docker::Repository open_repository(const Reference& reference, Session& session) {
-  return {docker::Registry::of(reference.registry, session), reference.repository};
-}
-
 std::unique_ptr<Reader> read_repository(const ImageName& name, Session& session) {
-  const Reference reference = Reference::parse(name.rest);
-  return std::make_unique<docker::RepositoryReader>(open_repository(reference, session),
-                                                    reference.target());
+  return docker::open_for_reading(Reference::parse(name.rest), session);
 }
 
 std::unique_ptr<Writer> write_repository(const ImageName& name, Session& session) {
   const Reference reference = Reference::parse(name.rest);
-  return std::make_unique<docker::RepositoryWriter>(open_repository(reference, session),
+  return std::make_unique<docker::RepositoryWriter>(docker::open_location(reference, session),
                                                     reference.target());
 }
 

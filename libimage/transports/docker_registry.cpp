@@ -87,6 +87,7 @@ HttpOptions http_options(const SessionOptions& options) {
   HttpOptions http;
   http.user_agent = options.user_agent;
   http.stop = options.stop;
+  http.http_proxy = options.http_proxy;
   const bool has_certs = !options.cert_dir.empty() || !options.certs_directories.empty();
   if (has_certs || options.tls_verify == SessionOptions::TlsVerify::no) {
     http.tls_for = [tls = std::make_shared<TlsByServer>(options)](const Url& url) {

@@ -1,4 +1,5 @@
-/// What only registries have: lists of repositories, and lists of tags too long to hold.
+/// What only registries have: lists of repositories, lists of tags too long to hold, and
+/// accounts.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -26,5 +27,9 @@ void visit_repositories(const std::string& registry, Session& session, const Lis
 /// The tags of a repository, a page at a time; names that are no tags are left out.
 void visit_tags(const std::string& registry, const std::string& repository, Session& session,
                 const ListOptions& options, const NameVisitor& visitor);
+
+/// Asks the registry for an answer to the session's credentials for it. Throws Error{unauthorized,
+/// denied} if it refuses them.
+void check_credentials(const std::string& registry, Session& session);
 
 }  // namespace lade
