@@ -259,7 +259,23 @@ class Bases {
         if (e.code() != Errc::not_found || !Reference::try_parse(name)) throw;
       }
     }
-    return open_image(cat("docker://", name), session_, stores_);
+    return open_remote(name);
+  }
+
+  /// In the registries where a short name may be, in order.
+  OpenedImage open_remote(const std::string& name) {
+    const auto& expand = session_.options().expand_name;
+    const std::vector<std::string> names = expand ? expand(name) : std::vector<std::string>{name};
+    std::string failures;
+    for (const std::string& full : names) {
+      try {
+        return open_image(cat("docker://", full), session_, stores_);
+      } catch (const Error& e) {
+        if (names.size() == 1) throw;
+        failures += cat(" [", printable(full), ": ", e.what(), "]");
+      }
+    }
+    throw Error(Errc::not_found, cat("no registry gives ", quoted(name), ":", failures));
   }
 
   Session& session_;

@@ -25,12 +25,12 @@ constexpr std::array<OptionSpec, 3> kGlobalOptions = {{
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const VerbSpec* const> verbs() {
-  static constexpr std::array<const VerbSpec*, 22> kVerbs = {
-      &kBuildVerb,    &kImagesVerb,      &kRmiVerb,           &kPruneVerb,   &kIndexCreateVerb,
-      &kIndexAddVerb, &kIndexRemoveVerb, &kIndexAnnotateVerb, &kCopyVerb,    &kSyncVerb,
-      &kTagVerb,      &kDeleteVerb,      &kManifestPutVerb,   &kInspectVerb, &kTagsVerb,
-      &kReposVerb,    &kDigestVerb,      &kManifestGetVerb,   &kBlobGetVerb, &kCompletionVerb,
-      &kHelpVerb,     &kManVerb,
+  static constexpr std::array<const VerbSpec*, 24> kVerbs = {
+      &kBuildVerb,    &kImagesVerb,      &kRmiVerb,           &kPruneVerb,  &kIndexCreateVerb,
+      &kIndexAddVerb, &kIndexRemoveVerb, &kIndexAnnotateVerb, &kCopyVerb,   &kSyncVerb,
+      &kTagVerb,      &kDeleteVerb,      &kManifestPutVerb,   &kLoginVerb,  &kLogoutVerb,
+      &kInspectVerb,  &kTagsVerb,        &kReposVerb,         &kDigestVerb, &kManifestGetVerb,
+      &kBlobGetVerb,  &kCompletionVerb,  &kHelpVerb,          &kManVerb,
   };
   return kVerbs;
 }

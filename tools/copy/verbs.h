@@ -13,5 +13,7 @@ extern const VerbSpec kReposVerb;
 extern const VerbSpec kDigestVerb;
 extern const VerbSpec kManifestGetVerb;
 extern const VerbSpec kBlobGetVerb;
+extern const VerbSpec kLoginVerb;
+extern const VerbSpec kLogoutVerb;
 
 }  // namespace lade::tools
