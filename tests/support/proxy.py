@@ -1,0 +1,69 @@
+"""A small HTTP proxy on a free loopback port: CONNECT and plain requests, every host led to one address."""
+import socket
+import threading
+
+
+class Proxy:
+    """A context manager. `requests` has the head of each request that the proxy itself read."""
+
+    def __init__(self, target_port):
+        self.target = ("127.0.0.1", target_port)
+        self.requests = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def lines(self):
+        """The request lines."""
+        return [head.split("\r\n")[0] for head in self.requests]
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            chunk = client.recv(65536)
+            if not chunk:
+                return client.close()
+            data += chunk
+        head, rest = data.split(b"\r\n\r\n", 1)
+        self.requests.append(head.decode("latin-1"))
+        server = socket.create_connection(self.target)
+        method, url, version = head.split(b"\r\n")[0].split(b" ")
+        if method == b"CONNECT":
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            server.sendall(rest)
+        else:  # one request a connection
+            path = b"/" + url.split(b"/", 3)[3]
+            fields = [line for line in head.split(b"\r\n")[1:] if not line.lower().startswith((b"connection:", b"proxy-"))]
+            server.sendall(b"\r\n".join([b" ".join([method, path, version]), *fields, b"Connection: close"]) + b"\r\n\r\n" + rest)
+        back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+        back.start()
+        self._pump(client, server)
+        back.join()
+        client.close()
+        server.close()
+
+    @staticmethod
+    def _pump(source, sink):
+        try:
+            while chunk := source.recv(65536):
+                sink.sendall(chunk)
+        except OSError:
+            pass
+        try:
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
