@@ -247,7 +247,8 @@ const RegistriesConf::Rule* RegistriesConf::rule_for(std::string_view name) cons
   const Rule* best = nullptr;
   for (const Rule& rule : rules) {
     if (!covered_by(rule.prefix, name)) continue;
-    if (best == nullptr || rule.prefix.size() > best->prefix.size()) best = &rule;
+    // Of two as long, one is a wildcard and stands first.
+    if (best == nullptr || rule.prefix.size() >= best->prefix.size()) best = &rule;
   }
   return best;
 }
