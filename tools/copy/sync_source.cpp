@@ -119,14 +119,9 @@ std::unique_ptr<Session> session_of(const SyncRegistry& registry, const Session&
   }
   if (!registry.cert_dir.empty()) options.cert_dir = registry.cert_dir;
   if (registry.credentials) {
-    const Credentials own{.username = registry.credentials->username,
-                          .password = registry.credentials->password,
-                          .identity_token = registry.credentials->identity_token};
-    options.credentials = [own, name = registry.name, others = std::move(options.credentials)](
-                              const std::string& host, const std::string& repository) {
-      if (auth_key(host) == auth_key(name)) return std::optional(own);
-      return others ? others(host, repository) : std::nullopt;
-    };
+    options.given_credentials = Credentials{.username = registry.credentials->username,
+                                            .password = registry.credentials->password,
+                                            .identity_token = registry.credentials->identity_token};
   }
   return std::make_unique<Session>(std::move(options));
 }
