@@ -107,8 +107,7 @@ Transfer::Transfer(const Request& request, Body body, std::uint64_t size,
   set(CURLOPT_ERRORBUFFER, error_text_.data());
   if (!options.unix_socket.empty()) {
     set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
-  }
-  if (!options.http_proxy.empty() && request.url.scheme == "http") {
+  } else if (!options.http_proxy.empty() && request.url.scheme == "http") {
     set(CURLOPT_PROXY, options.http_proxy.c_str());
   }
   // A proxy from the environment can not reach this machine's loopback.

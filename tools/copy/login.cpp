@@ -98,8 +98,8 @@ void check(const Account& account, RegistryAccess access, const AuthEntry& entry
            const Environment& environment, const std::stop_token& stop) {
   access.auth_file.clear();  // nothing is looked up
   access.credentials = Credentials{.username = entry.username, .password = entry.password};
-  const auto session = make_session(access, environment, stop, nullptr);
-  check_credentials(account.registry, *session);
+  Session session(session_options(access, environment, stop, nullptr));
+  check_credentials(account.registry, session);
 }
 
 std::string read_password(const LoginRequest& request, const std::stop_token& stop) {
