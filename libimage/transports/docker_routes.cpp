@@ -275,6 +275,21 @@ class RoutedReader final : public Reader {
 
   std::optional<Origin> origin() const override { return origin_; }
 
+  std::optional<std::uint64_t> size_of(const Digest& digest) override {
+    std::vector<Failure> failures = places_->lasting_failures();
+    bool absent = failures.empty();
+    for (const std::size_t i : own_order()) {
+      try {
+        if (const auto size = places_->reader(i).size_of(digest)) return size;
+      } catch (const Error& e) {
+        absent = false;
+        places_->failed(i, e, failures);
+      }
+    }
+    if (absent) return std::nullopt;
+    throw_all(std::move(failures));
+  }
+
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override {
     return ask_in_turn(*places_, own_order(),
                        [&](Reader& reader) { return reader.referrers(subject); });

@@ -192,6 +192,8 @@ TEST_F(DockerRoutes, TakeMissingBlobsFromElsewhere) {
   OpenedReader opened = open();
   EXPECT_TRUE(opened.reader->resolve(opened.reference));
   EXPECT_EQ(read_whole(*opened.reader, oci::describe(std::string(oci::kImageLayer), "a")), "a");
+  EXPECT_EQ(opened.reader->size_of(sha256_of("a")), 1U);
+  EXPECT_FALSE(opened.reader->size_of(sha256_of("none")));
   EXPECT_EQ(code_of([&] {
               (void)read_whole(*opened.reader,
                                oci::describe(std::string(oci::kImageLayer), "none"));
