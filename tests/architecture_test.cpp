@@ -115,12 +115,9 @@ TEST(Architecture, ThirdPartyLibrariesStayInTheirModules) {
       {"libdeflate", {"compress"}},
       {"isa-l/", {"compress"}},
       {"seccomp.h", {"sandbox"}},
-<<<<<<< HEAD
       {"re2/", {"name"}},
       {"yaml-cpp/", {"config"}},
-=======
       {"toml++/", {"config"}},
->>>>>>> 7931a58 (Read registries.conf whole; keep and forget credentials)
       {"boost/", {}},
   };
   for (const Include& include : includes_below(kSource / "libimage")) {
