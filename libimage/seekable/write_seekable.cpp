@@ -383,7 +383,7 @@ std::string tar_of(std::string_view name, std::string content) {
   entry.content.text = std::make_shared<const std::string>(std::move(content));
   StringSink tar;
   lade::write_tar(std::span(&entry, 1), tar, {.readers = 0});
-  return tar.text();
+  return tar.take();
 }
 
 /// A file that tells readers to fetch nothing ahead: nobody has said what will be needed.
