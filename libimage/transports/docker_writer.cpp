@@ -112,6 +112,9 @@ void RepositoryWriter::put_manifest(const oci::Descriptor& descriptor, std::stri
   if (descriptor.digest.algorithm() != "sha256") {
     put_document(descriptor.digest.str(), descriptor, bytes);
   } else {
+    // One at a time: two threads at once would leave one document behind, and what points to the
+    // waiting one may follow only when that is stored.
+    const std::scoped_lock order(waiting_order_);
     put_waiting();
     const std::scoped_lock lock(mutex_);
     waiting_ = Served{.descriptor = descriptor, .raw = bytes};

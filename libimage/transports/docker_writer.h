@@ -51,6 +51,7 @@ class RepositoryWriter final : public Writer {
   std::map<Digest, std::string> documents_;  // guarded by mutex_; put here, to be tagged
   std::size_t document_bytes_ = 0;           // guarded by mutex_
   std::optional<Served> waiting_;            // guarded by mutex_; not sent yet
+  std::mutex waiting_order_;                 // held while waiting_ is sent and replaced
   std::mutex referrers_mutex_;               // one at a time: read, change, write
 };
 
