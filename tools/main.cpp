@@ -1,5 +1,6 @@
 // lade: builds, copies and inspects container images. Reads the verb, runs it, turns errors into
 // exit statuses.
+#include <algorithm>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "tools/common/options.h"
 #include "tools/common/process.h"
 #include "tools/common/terminal.h"
+#include "tools/compat/skopeo.h"
 
 namespace lade::tools {
 namespace {
@@ -132,5 +134,9 @@ int main(int argc, char** argv) {
   lade::sandbox::run_step_if_asked(argc, argv);
   lade::tools::reserve_standard_streams();
   lade::tools::return_large_buffers();
-  return lade::tools::run({argv + 1, argv + argc});
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const std::string_view called = argc > 0 ? argv[0] : "";
+  if (called.substr(called.rfind('/') + 1) == "skopeo")
+    return lade::tools::compat::run_skopeo(words, lade::tools::process_environment());
+  return lade::tools::run(words);
 }

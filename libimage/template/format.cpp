@@ -35,8 +35,26 @@ std::string with_line_end(std::string text) {
   return text;
 }
 
+std::string_view without_blanks(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(' '), text.size()));
+}
+
+/// True if `text` has a {{range .}} of its own.
+bool ranges_itself(std::string_view text) {
+  for (std::size_t at = text.find("{{"); at != std::string_view::npos;
+       at = text.find("{{", at + 2)) {
+    std::string_view rest = without_blanks(text.substr(at + 2));
+    for (const std::string_view word : {"range", ".", "}}"}) {
+      if (!rest.starts_with(word)) break;
+      if (word == "}}") return true;
+      rest = without_blanks(rest.substr(word.size()));
+    }
+  }
+  return false;
+}
+
 std::string in_range(const std::string& text) {
-  return text.starts_with("{{range") ? text : cat("{{range .}}", text, "{{end}}");
+  return ranges_itself(text) ? text : cat("{{range .}}", text, "{{end}}");
 }
 
 /// The template; escapes are replaced where it is still one then (in {{printf "\n"}} they are
@@ -52,9 +70,7 @@ Template parse_format(const std::string& name, const std::string& text) {
   }
 }
 
-Value as_list(const std::vector<Value>& rows, std::string element_type) {
-  return Value::of(ValueList{.items = rows, .element_type = std::move(element_type)});
-}
+Value as_list(const std::vector<Value>& rows) { return Value::of(ValueList{.items = rows}); }
 
 std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -95,10 +111,8 @@ void render_format(const std::string& format, const std::vector<Value>& rows,
   std::string made;
   const auto flush = [&] { out += table ? align_columns(made) : made; };
   try {
-    if (table && options.headers)
-      parsed.execute(as_list({*options.headers}, "map"), made, options.limits);
-    parsed.execute(as_list(rows, rows.empty() ? std::string(kAnyType) : rows[0].type_name()), made,
-                   options.limits);
+    if (table && options.headers) parsed.execute(as_list({*options.headers}), made, options.limits);
+    parsed.execute(as_list(rows), made, options.limits);
   } catch (const Error&) {
     flush();
     throw;

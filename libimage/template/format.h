@@ -19,7 +19,7 @@ struct FormatOptions {
 bool is_json_format(std::string_view format);
 
 /// Appends what `format` makes of each of `rows` to `out`, a line each: \n and \t in it stand for
-/// line end and tab; unless it begins with {{range it is applied to every row, else to the list of
+/// line end and tab; unless it has a {{range .}} it is applied to every row, else to the list of
 /// all. After "table " blanks outside actions separate columns, which are aligned. Throws as
 /// Template does; what was made before a failure stays in `out`.
 void render_format(const std::string& format, const std::vector<Value>& rows,

@@ -11,6 +11,7 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/policy.h"
 #include "tools/common/progress.h"
 #include "tools/common/progress_state.h"
 #include "tools/common/signals.h"
@@ -130,6 +131,7 @@ class CopyRun {
  public:
   CopyRun(const Arguments& arguments, const Environment& environment)
       : arguments_(arguments),
+        environment_(environment),
         options_(copy_options(arguments)),
         stores_(environment),
         progress_(make_progress(arguments, environment)),
@@ -158,6 +160,7 @@ class CopyRun {
                      with_context([&] { return cat("write digest file ", quoted(*file)); },
                                   [&] { check_writable(*file); });
                    }
+                   enforce_policy(from, environment_);
                    source_ = open_image(from, *source_session_, stores_);
                    plan_all();
                    if (arguments_.flag("dry-run")) {
@@ -331,6 +334,7 @@ class CopyRun {
   }
 
   const Arguments& arguments_;
+  const Environment& environment_;
   CopyOptions options_;
   StopOnSignal stop_;
   Stores stores_;

@@ -1,0 +1,301 @@
+// skopeo inspect
+#include "libimage/base/error.h"
+#include "libimage/base/text.h"
+#include "libimage/image/select.h"
+#include "libimage/template/format.h"
+#include "libimage/template/go_text.h"
+#include "libimage/transports/registry.h"
+
+#include "tools/common/terminal.h"
+#include "tools/compat/go_log.h"
+#include "tools/compat/skopeo_commands.h"
+
+namespace lade::tools::compat {
+namespace {
+
+using templates::Value;
+using templates::ValueList;
+using templates::ValueMap;
+using templates::ValueRecord;
+using Field = ValueRecord::Field;
+
+Value text(const std::string& value) { return Value::of(value); }
+
+/// Go's nil slice where there is nothing.
+Value texts(const std::vector<std::string>& values) {
+  return values.empty()
+             ? Value::of(ValueList{.items = {}, .element_type = "string", .is_nil = true})
+             : Value::of(values);
+}
+
+Value labels(const std::map<std::string, std::string>& values) {
+  return values.empty()
+             ? Value::of(ValueMap{.entries = {}, .element_type = "string", .is_nil = true})
+             : Value::of(values);
+}
+
+Value time(const std::string& spelled) {
+  const auto parsed = parse_rfc3339(spelled);
+  return parsed ? Value::of(*parsed) : Value::nil("*time.Time");
+}
+
+/// A set of names, as Docker's configs have it: {"80/tcp": {}}.
+Value name_set(const std::set<std::string>& names) {
+  ValueMap map{.entries = {}, .element_type = "struct {}"};
+  for (const std::string& name : names)
+    map.entries.emplace(name, Value::of(ValueRecord{.type = "struct {}"}));
+  return Value::of(std::move(map));
+}
+
+Field member(std::string name, std::string json_name, Value value) {
+  return {.name = std::move(name),
+          .json_name = std::move(json_name),
+          .value = std::move(value),
+          .omit_empty = true};
+}
+
+// ---- the summary ----
+
+Value layers_data(const oci::Manifest& manifest) {
+  ValueList list{.items = {}, .element_type = "types.ImageInspectLayer"};
+  for (const oci::Descriptor& layer : manifest.layers) {
+    list.items.push_back(Value::of(ValueRecord{
+        .type = "types.ImageInspectLayer",
+        .fields = {{.name = "MIMEType", .value = text(layer.media_type)},
+                   {.name = "Digest", .value = text(layer.digest.str())},
+                   {.name = "Size", .value = Value::of(static_cast<std::int64_t>(layer.size))},
+                   {.name = "Annotations",
+                    .value = labels(layer.annotations.value_or(oci::Annotations{}))}}}));
+  }
+  list.is_nil = list.items.empty();
+  return Value::of(std::move(list));
+}
+
+std::string docker_version(const oci::ImageConfig& config) {
+  const auto found = config.unknown.find("docker_version");
+  if (found == config.unknown.end()) return {};
+  const Value value = templates::from_json(found->second);
+  return value.text() == nullptr ? std::string() : *value.text();
+}
+
+struct Inspected {
+  std::string name;
+  Digest digest;
+  std::vector<std::string> tags;
+  const oci::Manifest& manifest;
+  const oci::ImageConfig& config;
+};
+
+Value summary(const Inspected& image) {
+  const auto& execution = image.config.config;
+  std::vector<std::string> layers;
+  for (const oci::Descriptor& layer : image.manifest.layers) layers.push_back(layer.digest.str());
+  return Value::of(ValueRecord{
+      .type = "inspect.Output",
+      .fields = {
+          {.name = "Name", .value = text(image.name), .omit_empty = true},
+          {.name = "Tag", .value = text(""), .omit_empty = true},
+          {.name = "Digest", .value = text(image.digest.str())},
+          {.name = "RepoTags", .value = Value::of(image.tags)},
+          {.name = "Created", .value = time(image.config.created)},
+          {.name = "DockerVersion", .value = text(docker_version(image.config))},
+          {.name = "Labels",
+           .value = labels(execution ? execution->labels : decltype(execution->labels){})},
+          {.name = "Architecture", .value = text(image.config.architecture)},
+          {.name = "Os", .value = text(image.config.os)},
+          {.name = "Layers", .value = texts(layers)},
+          {.name = "LayersData", .value = layers_data(image.manifest)},
+          {.name = "Env", .value = texts(execution ? execution->env : std::vector<std::string>{})},
+      }});
+}
+
+// ---- the config ----
+
+Value execution_value(const std::optional<oci::ExecutionConfig>& given) {
+  const oci::ExecutionConfig config = given.value_or(oci::ExecutionConfig{});
+  return Value::of(ValueRecord{
+      .type = "v1.ImageConfig",
+      .fields = {
+          member("User", "User", text(config.user)),
+          member("ExposedPorts", "ExposedPorts", name_set(config.exposed_ports)),
+          member("Env", "Env", texts(config.env)),
+          member("Entrypoint", "Entrypoint",
+                 texts(config.entrypoint.value_or(std::vector<std::string>{}))),
+          member("Cmd", "Cmd", texts(config.cmd.value_or(std::vector<std::string>{}))),
+          member("Volumes", "Volumes", name_set(config.volumes)),
+          member("WorkingDir", "WorkingDir", text(config.working_dir)),
+          member("Labels", "Labels", labels(config.labels)),
+          member("StopSignal", "StopSignal", text(config.stop_signal)),
+          member("ArgsEscaped", "ArgsEscaped", Value::of(config.args_escaped.value_or(false)))}});
+}
+
+Value history_value(const std::vector<oci::HistoryEntry>& history) {
+  ValueList list{.items = {}, .element_type = "v1.History"};
+  for (const oci::HistoryEntry& entry : history) {
+    list.items.push_back(Value::of(ValueRecord{
+        .type = "v1.History",
+        .fields = {member("Created", "created", time(entry.created)),
+                   member("CreatedBy", "created_by", text(entry.created_by)),
+                   member("Author", "author", text(entry.author)),
+                   member("Comment", "comment", text(entry.comment)),
+                   member("EmptyLayer", "empty_layer", Value::of(entry.empty_layer))}}));
+  }
+  return Value::of(std::move(list));
+}
+
+Value config_value(const oci::ImageConfig& config) {
+  std::vector<std::string> diff_ids;
+  for (const DiffId& id : config.diff_ids) diff_ids.push_back(id.value.str());
+  return Value::of(ValueRecord{
+      .type = "v1.Image",
+      .fields = {
+          member("Created", "created", time(config.created)),
+          member("Author", "author", text(config.author)),
+          {.name = "Architecture", .json_name = "architecture", .value = text(config.architecture)},
+          {.name = "OS", .json_name = "os", .value = text(config.os)},
+          member("OSVersion", "os.version", text(config.os_version)),
+          member("OSFeatures", "os.features", texts(config.os_features)),
+          member("Variant", "variant", text(config.variant)),
+          {.name = "Config", .json_name = "config", .value = execution_value(config.config)},
+          {.name = "RootFS",
+           .json_name = "rootfs",
+           .value = Value::of(ValueRecord{
+               .type = "v1.RootFS",
+               .fields =
+                   {{.name = "Type", .json_name = "type", .value = text("layers")},
+                    {.name = "DiffIDs", .json_name = "diff_ids", .value = texts(diff_ids)}}})},
+          member("History", "history", history_value(config.history)),
+      }});
+}
+
+// ---- reading ----
+
+std::vector<std::string> repository_tags(const ImageName& name, Session& session) {
+  const Reference reference = Reference::parse(name.rest);
+  std::vector<std::string> tags;
+  try {
+    visit_tags(reference.registry, reference.repository, session, {}, [&](const std::string& tag) {
+      tags.push_back(tag);
+      return true;
+    });
+  } catch (const Error& e) {
+    const auto* http = std::get_if<HttpDetail>(&e.detail());
+    const bool denied = http != nullptr && (http->registry_code == "DENIED" || http->status == 404);
+    if (!denied) throw Fatal(cat("Error determining repository tags: ", e.what()));
+    log(Level::warning, "Registry disallows tag list retrieval; skipping");
+    tags.clear();
+  }
+  return tags;
+}
+
+/// The image of the wanted platform.
+oci::Document image_document(const Invocation& invocation, Source& source) {
+  const oci::Platform wanted = wanted_platform(invocation.flags);
+  const bool index = oci::is_index(source.root.media_type);
+  oci::Document document = [&] {
+    try {
+      return index ? image::select(*source.reader, source.root, wanted)
+                   : source.reader->document(source.root);
+    } catch (const Error& e) {
+      const std::string context = "Error parsing manifest for image: ";
+      if (e.code() != Errc::not_found)
+        throw Fatal(cat(context, index ? "choosing image instance: " : "", e.what()));
+      const bool docker = source.root.media_type == oci::kDockerManifestList;
+      throw Fatal(cat(context, "choosing image instance: no image found in ",
+                      docker ? "manifest list" : "image index", " for architecture ",
+                      templates::go_quote(wanted.architecture), ", variant ",
+                      templates::go_quote(wanted.variant), ", OS ",
+                      templates::go_quote(wanted.os)));
+    }
+  }();
+  const auto* manifest = std::get_if<oci::Manifest>(&document.parsed);
+  if (manifest == nullptr) {
+    throw Fatal(cat("Error parsing manifest for image: unsupported manifest media type ",
+                    printable(document.descriptor.media_type)));
+  }
+  if (!oci::is_image_config(manifest->config.media_type)) {
+    throw Fatal(
+        cat("unsupported image-specific operation on artifact with type ",
+            templates::go_quote(manifest->artifact_type.empty() ? manifest->config.media_type
+                                                                : manifest->artifact_type)));
+  }
+  return document;
+}
+
+void write_output(const Invocation& invocation, const Value& value) {
+  const std::string format = invocation.flags.text("format");
+  if (format.empty() || format == "json" || templates::is_json_format(format)) {
+    print(cat(templates::to_json(value, {.indent = 4, .escape_html = true}), "\n"));
+    return;
+  }
+  std::string out;
+  try {
+    templates::render_format(format, {value}, {.name = "skopeo inspect"}, out);
+  } catch (const Error& e) {
+    print(out);
+    throw Fatal(e.what());
+  }
+  print(out);
+}
+
+void print_config(const Invocation& invocation, Source& source) {
+  const oci::Document document = image_document(invocation, source);
+  const auto& manifest = std::get<oci::Manifest>(document.parsed);
+  if (invocation.flags.boolean("raw")) {
+    const auto blob = source.reader->open(manifest.config);
+    print(read_all(*blob, oci::kMaxConfigBytes, "config"));
+    return;
+  }
+  write_output(invocation, config_value(image::read_config(*source.reader, manifest)));
+}
+
+std::string name_of(const ImageName& name) {
+  if (name.transport == "docker") return repository_name(name);
+  if (name.transport != "docker-archive") return {};
+  const std::string reference = split_path_reference(name.rest).reference;
+  const auto parsed = Reference::try_parse(reference);
+  if (reference.empty() || !parsed) return {};
+  return cat(parsed->registry, "/", parsed->repository);
+}
+
+void inspect(const Invocation& invocation, const ImageName& name, const std::string& given) {
+  WarningLog warnings;
+  const auto session = open_session(invocation, "", &warnings);
+  Source source = open_source(name, *session,
+                              cat("Error parsing image name ", templates::go_quote(given), ": "));
+  if (invocation.flags.boolean("config")) return print_config(invocation, source);
+  if (invocation.flags.boolean("raw")) {
+    print(source.reader->document(source.root).raw);
+    return;
+  }
+  const oci::Document document = image_document(invocation, source);
+  const auto& manifest = std::get<oci::Manifest>(document.parsed);
+  const oci::ImageConfig config = image::read_config(*source.reader, manifest);
+  Inspected inspected{.name = name_of(name),
+                      .digest = source.root.digest,
+                      .tags = {},
+                      .manifest = manifest,
+                      .config = config};
+  if (name.transport == "docker" && !invocation.flags.boolean("no-tags"))
+    inspected.tags = repository_tags(name, *session);
+  write_output(invocation, summary(inspected));
+}
+
+}  // namespace
+
+void skopeo_inspect(const Invocation& invocation) {
+  const std::vector<std::string>& arguments = invocation.flags.arguments();
+  if (arguments.size() != 1) throw Fatal("Exactly one argument expected");
+  if (invocation.flags.boolean("raw") && !invocation.flags.text("format").empty())
+    throw Fatal("raw output does not support format option");
+  const std::string& given = arguments.front();
+  ImageName name;
+  try {
+    name = parse_name(given);
+  } catch (const Fatal& e) {
+    throw Fatal(cat("Error parsing image name ", templates::go_quote(given), ": ", e.what()));
+  }
+  with_retries(invocation, [&] { inspect(invocation, name, given); });
+}
+
+}  // namespace lade::tools::compat
