@@ -73,10 +73,10 @@ std::string ask_secret(std::string_view question, const std::stop_token& stop) {
                 cat("cannot ask for ", lower_case(trimmed(question.substr(0, question.find(':')))),
                     ": standard input is no terminal"));
   }
-  print(question);
   std::string line;
   {
-    const Silence silence;
+    const Silence silence;  // before the question: what is typed until then is thrown away
+    print(question);
     line = read_line(stop);
   }
   print("\n");
