@@ -148,7 +148,8 @@ constexpr std::array<std::span<const OptionSpec>, 1> kImagesGroups = {kImagesOpt
 constexpr std::array<OptionSpec, 1> kPruneOptions = {{
     {.name = "all",
      .letter = 'a',
-     .help = "also cache mounts and the results of build steps, so that the next build starts cold"},
+     .help =
+         "also cache mounts and the results of build steps, so that the next build starts cold"},
 }};
 constexpr std::array<std::span<const OptionSpec>, 1> kPruneGroups = {kPruneOptions};
 constexpr std::array<std::string_view, 2> kImagesExamples = {"List the local images for a script",
