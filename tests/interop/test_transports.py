@@ -105,7 +105,8 @@ class Transports(Case):
                         subprocess.run([tool, "-c", path], stdout=out, check=True)
                     self.lade("copy", f"{transport}:{packed}:repo/name:tag", f"oci:{self.tmp}/un-{maker}-{transport}-{tool}:x")
                     self.check_same(f"oci:{self.tmp}/un-{maker}-{transport}-{tool}:x", "unpacked")
-                    if tool == "gzip":
+                    # skopeo 1.9.3 loses the place in a compressed docker-archive:, its own as well ("invalid tar header").
+                    if tool == "gzip" and transport == "oci-archive":
                         self.check_same(f"{transport}:{packed}:repo/name:tag", "packed")
 
     def test_skopeo_reads_archives_of_many_images(self):
