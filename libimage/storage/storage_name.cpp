@@ -100,6 +100,8 @@ StoreLocation StorageName::location(StoreLocation configured) const {
   if (!graph_root.empty() && graph_root != configured.graph_root) {
     // What the configuration says of another store does not count for this one.
     if (driver.empty()) configured.driver.clear();
+    configured.image_stores.clear();
+    configured.ignore_chown_errors = false;
     configured.graph_root = graph_root;
   }
   if (!run_root.empty()) configured.run_root = run_root;

@@ -219,6 +219,17 @@ class ContainersStorage(Case):
         self.assertEqual({name for entry in names for name in entry["Names"]},
                          {f"localhost/n{n}:latest" for n in range(4)} | {"localhost/theirs:latest"})
 
+    def test_the_configuration_says_where_the_store_is(self):
+        layout = self.layout()
+        store = self.new_store()
+        conf = self.write("storage.conf", f'[storage]\ndriver = "overlay"\ngraphroot = "{store.root}"\n'
+                                          f'runroot = "{store.run_root}"\n')
+        environment = {"CONTAINERS_STORAGE_CONF": str(conf)}
+        self.lade("copy", layout, "containers-storage:localhost/a:b", env=environment)
+        self.assertEqual([image["names"] for image in store.records("images")], [["localhost/a:b"]])
+        run("skopeo", "inspect", "containers-storage:localhost/a:b", env=environment)
+        self.lade("inspect", "containers-storage:localhost/a:b", env=environment)
+
 
 if __name__ == "__main__":
     main()

@@ -35,6 +35,7 @@ TEST(StorageName, GoesBeforeTheConfiguration) {
   const StoreLocation own = StorageName::parse("[/own]a").location(configured);
   EXPECT_EQ(own.graph_root, "/own");
   EXPECT_EQ(own.driver, "");  // that of the other store says nothing
+  EXPECT_TRUE(own.image_stores.empty());
   EXPECT_EQ(own.run_root, "/run/conf");
   EXPECT_EQ(StorageName::parse("a").location(configured).driver, "vfs");
   EXPECT_EQ(code_thrown([&] { (void)StorageName::parse("a").location({}); }),

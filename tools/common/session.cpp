@@ -5,9 +5,11 @@
 #include "libimage/base/text.h"
 #include "libimage/config/registry_places.h"
 
+#include "tools/common/container_storage.h"
 #include "tools/common/images.h"
 #include "tools/common/process.h"
 #include "tools/common/registry_access.h"
+#include "tools/common/user_file.h"
 
 namespace lade::tools {
 namespace {
@@ -22,20 +24,6 @@ std::string prefixed(Side side, std::string_view option) {
       return cat("dest-", option);
   }
   return {};
-}
-
-/// "" where there is no home.
-std::string home_file(const Environment& environment, std::string_view path) {
-  const std::string home = environment.variable("HOME");
-  return home.empty() ? std::string() : cat(home, "/", path);
-}
-
-/// $`variable`/`path`, else ~/`fallback`/`path`.
-std::string user_file(const Environment& environment, const std::string& variable,
-                      std::string_view fallback, std::string_view path) {
-  const std::string directory = environment.variable(variable);
-  return directory.empty() ? home_file(environment, cat(fallback, "/", path))
-                           : cat(directory, "/", path);
 }
 
 /// The auth file that is written where nothing else is asked for.
@@ -283,6 +271,7 @@ SessionOptions session_options(const RegistryAccess& access, const Environment& 
   if (const std::string temp = environment.variable("TMPDIR"); !temp.empty())
     options.temp_root = temp;
   options.cache_dir = cache_directory(environment);
+  options.containers_storage = containers_storage(environment);
   const auto registries =
       std::make_shared<LazyRegistries>(registries_conf_paths(access, environment));
   set_credentials(access, environment, registries, options);
