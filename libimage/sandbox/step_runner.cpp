@@ -236,12 +236,14 @@ class BuiltinRunner final : public StepRunner {
   int executable();
 
   FilterCache filters_;
-  std::once_flag opened_;
-  UniqueFd executable_;  // set once, under opened_
+  std::mutex mutex_;
+  UniqueFd executable_;  // guarded by mutex_ until set
 };
 
 int BuiltinRunner::executable() {
-  std::call_once(opened_, [&] { executable_ = above_streams(open_own_executable()); });
+  // Not std::call_once: glibc's unwinder and a static one do not meet in it.
+  const std::scoped_lock lock(mutex_);
+  if (!executable_) executable_ = above_streams(open_own_executable());
   return executable_.get();
 }
 

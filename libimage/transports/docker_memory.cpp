@@ -175,7 +175,8 @@ Memory::Claim Memory::claim_upload(const std::string& repository, const Digest& 
     const DirFd dir = create_dir(directory_, 0700);
     auto lock = FileLock::try_lock(dir, name_for(kClaimPrefix, repository, blob),
                                    FileLock::Mode::exclusive);
-    return {.ours = lock.has_value(), .lock = std::move(lock)};
+    const bool ours = lock.has_value();
+    return {.ours = ours, .lock = std::move(lock)};
   } catch (const std::exception&) {  // then it begins anew, and is not saved
     return {};
   }

@@ -167,10 +167,11 @@ class OciArchiveWriter final : public Writer {
  private:
   /// Not before there is something to write: a stream cannot take it back.
   void begin() {
-    std::call_once(begun_, [&] {
-      archive_->add(std::string(oci::kLayoutFile), oci::layout_marker());
-      for (const char* directory : kDirectories) archive_->add(directory, {});
-    });
+    // Not std::call_once: glibc's unwinder and a static one do not meet in it.
+    const std::scoped_lock lock(begin_mutex_);
+    if (std::exchange(begun_, true)) return;
+    archive_->add(std::string(oci::kLayoutFile), oci::layout_marker());
+    for (const char* directory : kDirectories) archive_->add(directory, {});
   }
 
   /// Takes over the archive that is there: its index, and all its blobs.
@@ -220,7 +221,8 @@ class OciArchiveWriter final : public Writer {
 
   PathAndReference name_;
   std::unique_ptr<ArchiveOutput> archive_;
-  std::once_flag begun_;
+  std::mutex begin_mutex_;
+  bool begun_ = false;  // guarded by begin_mutex_
   std::mutex mutex_;
   oci::Index index_ = {};                                    // guarded by mutex_
   std::map<Digest, std::vector<oci::Descriptor>> children_;  // guarded by mutex_: of documents
