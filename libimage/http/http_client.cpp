@@ -175,6 +175,7 @@ bool Exchange::answered() const { return transfer_->answered(); }
 
 Response Exchange::response() {
   transfer_->wait_for_headers(stop_);
+  finish();  // libcurl takes no answer for ended while a request's body is held back
   Response response{.status = transfer_->status(),
                     .headers = transfer_->headers(),
                     .url = url_,

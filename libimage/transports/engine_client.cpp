@@ -82,10 +82,8 @@ class LoadSink final : public Sink {
     with_context([&] { return client_.context("load"); },
                  [&] {
                    if (!exchange_) start();
-                   // An answer before the end of the body is a refusal. It does not end while the
-                   // body is awaited.
+                   // An answer before the end of the body is a refusal.
                    if (exchange_->answered()) {
-                     exchange_->finish();
                      conclude();
                      throw Error(Errc::unavailable, "the engine answered before it had the image");
                    }
