@@ -3,7 +3,7 @@
 /// Both are ordinary layers to everyone else: a zstd or gzip stream that decompresses to a tar.
 /// Each file, or each chunk of a large one, is a frame or member of its own, and a table of
 /// contents at the end tells where they are, so that one file can be read by one Range request. The
-/// formats are described in docs/design/0020-seekable-layers.md.
+/// formats are described in docs/design/0009-seekable-layers.md.
 #pragma once
 #include <cstdint>
 #include <optional>
