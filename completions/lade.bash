@@ -7,7 +7,7 @@ _lade() {
     case $word in
       --store) skip=1 ;;
       -*) ;;
-      *) verb="${verb:+$verb }$word"; [[ $verb == index ]] || break ;;
+      *) verb="${verb:+$verb }$word"; case $verb in index|manifest|blob) ;; *) break ;; esac ;;
     esac
   done
   case "$verb:$prev" in
@@ -33,9 +33,8 @@ _lade() {
     "repos:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune index copy sync tag delete manifest login logout inspect tags repos digest manifest blob completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune index copy sync tag delete manifest login logout inspect tags repos digest blob completion help --store --version --help" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
-    manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     blob) COMPREPLY=($(compgen -W "get" -- "$cur")) ;;
     'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --output -o --target --build-arg --label --platform --secret --ssh --no-cache --network --format --compression-format --compression-level --ignorefile --iidfile --digestfile --jobs -j --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;

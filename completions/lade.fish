@@ -3,10 +3,15 @@ function __lade_verb
   set -l words (commandline -opc)
   set -e words[1]
   set -l verb
+  set -l skip 0
   for word in $words
-    if not string match -q -- '-*' $word
+    if test $skip = 1
+      set skip 0
+    else if test "$word" = --store
+      set skip 1
+    else if not string match -q -- '-*' $word
       set -a verb $word
-      test "$verb" = index; or break
+      contains -- "$verb" index manifest blob; or break
     end
   end
   test "$verb" = "$argv[1]"
@@ -33,9 +38,6 @@ complete -c lade -f -n "__lade_verb ''" -a inspect
 complete -c lade -f -n "__lade_verb ''" -a tags
 complete -c lade -f -n "__lade_verb ''" -a repos
 complete -c lade -f -n "__lade_verb ''" -a digest
-complete -c lade -f -n "__lade_verb ''" -a manifest
-complete -c lade -f -n "__lade_verb manifest" -a put
-complete -c lade -f -n "__lade_verb manifest" -a get
 complete -c lade -f -n "__lade_verb ''" -a blob
 complete -c lade -f -n "__lade_verb blob" -a get
 complete -c lade -f -n "__lade_verb ''" -a completion

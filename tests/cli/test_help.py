@@ -110,6 +110,9 @@ class Documents(Case):
 
         self.assertIn("inspect", complete("lade", "ins"))
         self.assertEqual(complete("lade", "index", "cr"), ["create"])
+        self.assertEqual(complete("lade", "manifest", "''"), ["put", "get"])
+        self.assertEqual(complete("lade", "man").count("manifest"), 1)
+        self.assertIn("--output", complete("lade", "manifest", "get", "--o"))
         self.assertIn("--dest-compress-format", complete("lade", "copy", "--dest-c"))
         self.assertEqual(complete("lade", "copy", "--format", "do"), ["docker"])
         self.assertIn("--annotation", complete("lade", "--store", "x", "index", "annotate", "--a"))

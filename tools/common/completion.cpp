@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "libimage/base/text.h"
 
 #include "tools/common/options.h"
@@ -12,14 +14,16 @@ std::vector<std::string> first_words() {
   for (const VerbSpec* verb : verbs()) {
     if (verb->group.empty()) continue;
     std::string word(split(verb->name, ' ').front());
-    if (words.empty() || words.back() != word) words.push_back(std::move(word));
+    // "manifest put" and "manifest get" are in different groups.
+    if (std::find(words.begin(), words.end(), word) == words.end())
+      words.push_back(std::move(word));
   }
   return words;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, std::string_view between = " ") {
   std::string out;
-  for (const std::string& word : words) out += cat(out.empty() ? "" : " ", word);
+  for (const std::string& word : words) out += cat(out.empty() ? "" : between, word);
   return out;
 }
 
@@ -43,6 +47,23 @@ std::vector<std::string> second_words(std::string_view first) {
     if (parts.size() == 2 && parts[0] == first) words.emplace_back(parts[1]);
   }
   return words;
+}
+
+/// The words that a second one must follow, "index" and the like.
+std::vector<std::string> words_before_another() {
+  std::vector<std::string> words;
+  for (std::string& word : first_words()) {
+    if (!second_words(word).empty()) words.push_back(std::move(word));
+  }
+  return words;
+}
+
+/// What a list of verbs says of `word`: its summary, or the words that follow it.
+std::string summary_of(std::string_view word) {
+  for (const VerbSpec* verb : verbs()) {
+    if (verb->name == word) return std::string(verb->summary);
+  }
+  return joined(second_words(word), ", ");
 }
 
 /// 'text' for a POSIX shell between single quotes.
@@ -70,10 +91,12 @@ std::string bash() {
       "    case $word in\n"
       "      --store) skip=1 ;;\n"
       "      -*) ;;\n"
-      "      *) verb=\"${verb:+$verb }$word\"; [[ $verb == index ]] || break ;;\n"
-      "    esac\n"
-      "  done\n"
-      "  case \"$verb:$prev\" in\n";
+      "      *) verb=\"${verb:+$verb }$word\"; case $verb in ";
+  out += cat(joined(words_before_another(), "|"),
+             ") ;; *) break ;; esac ;;\n"
+             "    esac\n"
+             "  done\n"
+             "  case \"$verb:$prev\" in\n");
   for (const VerbSpec* verb : verbs()) {
     for (const auto group : verb->options) {
       for (const OptionSpec& option : group) {
@@ -89,11 +112,9 @@ std::string bash() {
   for (const OptionSpec& option : global_options()) globals.push_back(cat("--", option.name));
   out += cat("    '') COMPREPLY=($(compgen -W \"", joined(first_words()), " ", joined(globals),
              "\" -- \"$cur\")) ;;\n");
-  for (const std::string& word : first_words()) {
-    if (const auto seconds = second_words(word); !seconds.empty()) {
-      out += cat("    ", word, ") COMPREPLY=($(compgen -W \"", joined(seconds),
-                 "\" -- \"$cur\")) ;;\n");
-    }
+  for (const std::string& word : words_before_another()) {
+    out += cat("    ", word, ") COMPREPLY=($(compgen -W \"", joined(second_words(word)),
+               "\" -- \"$cur\")) ;;\n");
   }
   for (const VerbSpec* verb : verbs()) {
     if (verb->group.empty()) continue;
@@ -122,11 +143,7 @@ std::string zsh() {
       "  local -a verbs\n"
       "  verbs=(\n";
   for (const std::string& word : first_words()) {
-    std::string_view summary = "make and edit multi-platform indexes";
-    for (const VerbSpec* verb : verbs()) {
-      if (verb->name == word) summary = verb->summary;
-    }
-    out += cat("    ", shell_quoted(cat(word, ":", zsh_help(summary))), "\n");
+    out += cat("    ", shell_quoted(cat(word, ":", zsh_help(summary_of(word)))), "\n");
   }
   out +=
       "  )\n"
@@ -136,16 +153,16 @@ std::string zsh() {
       "    case ${words[i]} in\n"
       "      --store) ((i++)) ;;\n"
       "      -*) ;;\n"
-      "      *) verb=\"${verb:+$verb }${words[i]}\"; [[ $verb == index ]] || break ;;\n"
-      "    esac\n"
-      "    ((i++))\n"
-      "  done\n"
-      "  case $verb in\n"
-      "    '') _describe 'verb' verbs ;;\n";
-  for (const std::string& word : first_words()) {
-    if (const auto seconds = second_words(word); !seconds.empty()) {
-      out += cat("    ", word, ") compadd -- ", joined(seconds), " ;;\n");
-    }
+      "      *) verb=\"${verb:+$verb }${words[i]}\"; case $verb in ";
+  out += cat(joined(words_before_another(), "|"),
+             ") ;; *) break ;; esac ;;\n"
+             "    esac\n"
+             "    ((i++))\n"
+             "  done\n"
+             "  case $verb in\n"
+             "    '') _describe 'verb' verbs ;;\n");
+  for (const std::string& word : words_before_another()) {
+    out += cat("    ", word, ") compadd -- ", joined(second_words(word)), " ;;\n");
   }
   for (const VerbSpec* verb : verbs()) {
     if (verb->group.empty()) continue;
@@ -180,14 +197,21 @@ std::string fish() {
       "  set -l words (commandline -opc)\n"
       "  set -e words[1]\n"
       "  set -l verb\n"
+      "  set -l skip 0\n"
       "  for word in $words\n"
-      "    if not string match -q -- '-*' $word\n"
+      "    if test $skip = 1\n"
+      "      set skip 0\n"
+      "    else if test \"$word\" = --store\n"
+      "      set skip 1\n"
+      "    else if not string match -q -- '-*' $word\n"
       "      set -a verb $word\n"
-      "      test \"$verb\" = index; or break\n"
-      "    end\n"
-      "  end\n"
-      "  test \"$verb\" = \"$argv[1]\"\n"
-      "end\n";
+      "      contains -- \"$verb\" ";
+  out += cat(joined(words_before_another()),
+             "; or break\n"
+             "    end\n"
+             "  end\n"
+             "  test \"$verb\" = \"$argv[1]\"\n"
+             "end\n");
   for (const std::string& word : first_words()) {
     out += cat("complete -c lade -f -n \"__lade_verb ''\" -a ", word, "\n");
     for (const std::string& second : second_words(word)) {
