@@ -190,6 +190,22 @@ class Build(Case):
             self.assertEqual(reader.stdout.read(), out.strip())
         self.assertTrue(pipe.is_fifo())
 
+    def test_a_policy_refuses_base_images_but_none_of_the_local_store(self):
+        self.containerfile("")
+        self.build("-t", "mine", "-o", f"oci:{self.tmp}/l:base")
+        env = {"XDG_CONFIG_HOME": str(self.tmp / "config")}
+        self.write("config/containers/policy.json", '{"default": [{"type": "reject"}]}')
+        self.containerfile("COPY busybox /added\n", base="FROM mine\n")
+        self.build(env=env)
+        for text, base in (("", f"FROM oci:{self.tmp}/l:base\n"), ("", "FROM docker://127.0.0.1:1/no/such:1\n"),
+                           ("", "FROM 127.0.0.1:1/no/such:1\n"), (f"COPY --from=oci:{self.tmp}/l:base /bin/busybox /b\n", "FROM scratch\n")):
+            self.containerfile(text, base=base)
+            self.assertIn("is rejected by policy", self.build(env=env, check=False).err)
+        self.write("config/containers/policy.json", '{"default": [{"type": "sigstoreSigned", "keyPath": "/none"}]}')
+        self.assertIn("demands a signature", self.build(env=env, check=False).err)
+        self.write("config/containers/policy.json", "{")
+        self.assertIn("invalid policy", self.build(env=env, check=False).err)
+
     def test_iidfile(self):
         self.containerfile("LABEL x=y\n")
         self.build("--iidfile", self.tmp / "iid")

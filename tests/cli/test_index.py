@@ -40,6 +40,16 @@ class Index(Case):
         self.assertEqual(len(document["manifests"]), 4)
         self.assertEqual(self.lade("index", "create", "--annotation", "a.b=c", name, *self.names).out.strip(), digest)
 
+    def test_a_policy_refuses_images(self):
+        env = {"XDG_CONFIG_HOME": str(self.tmp / "config")}
+        name = f"oci:{self.tmp}/i:all"
+        self.lade("index", "create", name, self.names[0])
+        self.write("config/containers/policy.json", '{"default": [{"type": "reject"}]}')
+        for verb in ("create", "add"):
+            refused = self.lade_fails("index", verb, name, self.names[1], env=env)
+            self.assertIn("is rejected by policy", refused.err)
+        self.assertEqual(self.platforms(name), PLATFORMS[:1])
+
     def test_the_same_platform_twice_is_refused(self):
         result = self.lade_fails("index", "create", f"oci:{self.tmp}/i:all", self.names[0], f"oci:{self.layout}:base")
         self.assertIn("linux/amd64", result.err)

@@ -244,6 +244,25 @@ empty.example:
         self.assertIn("does not stay in the destination", result.err)
         self.assertFalse((self.tmp / "a").exists())
 
+    def test_a_policy_refuses_images(self):
+        self.push("1.0", "1.1")
+        source = f"{self.source.host}/team/app"
+        rules = {f"{source}:1.1": [{"type": "reject"}]}
+        policy = {"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": rules}}
+        env = {"XDG_CONFIG_HOME": str(self.tmp / "config")}
+        self.write("config/containers/policy.json", json.dumps(policy))
+        for words in ([], ["--dry-run"]):
+            refused = self.to_registry(source, *words, env=env, check=False)
+            self.assertEqual(refused.status, 1)
+            self.assertIn("is rejected by policy", refused.err)
+        result = self.to_registry(source, "--keep-going", env=env, check=False)
+        self.assertEqual(result.status, 1)
+        self.assertEqual(self.tags("mirror/app"), ["1.0"])
+        rules[f"{source}:1.1"] = [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/none"}]
+        self.write("config/containers/policy.json", json.dumps(policy))
+        self.assertIn("demands a signature", self.to_registry(source, env=env, check=False).err)
+        self.assertEqual(self.tags("mirror/app"), ["1.0"])
+
     def test_refuses_wrong_words(self):
         for words in (["--dest", "docker", "a", "b"], ["--src", "docker", "a", "b"], ["--src", "ftp", "--dest", "docker", "a", "b"],
                       ["--src", "dir", "--dest", "docker", "--semver", "1", "a", "b"], ["--src", "docker", "--dest", "docker", "a"],

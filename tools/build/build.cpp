@@ -15,6 +15,7 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/policy.h"
 #include "tools/common/process.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
@@ -237,10 +238,12 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
   return options;
 }
 
-/// Finds base images: any transport's name, the local store's, then a registry's.
+/// Finds base images: any transport's name, the local store's, then a registry's. What the system's
+/// policy does not allow is refused.
 class Bases {
  public:
-  Bases(Session& session, Stores& stores) : session_(session), stores_(stores) {}
+  Bases(Session& session, Stores& stores, const Environment& environment)
+      : session_(session), stores_(stores), environment_(environment) {}
 
   build::ResolvedBase resolve(const std::string& name) {
     OpenedImage image = open(name);
@@ -251,6 +254,7 @@ class Bases {
 
  private:
   OpenedImage open(const std::string& name) {
+    enforce_policy(name, environment_);
     {
       const std::scoped_lock lock(mutex_);  // Stores opens the local store at its first use
       try {
@@ -269,7 +273,9 @@ class Bases {
     std::string failures;
     for (const std::string& full : names) {
       try {
-        return open_image(cat("docker://", full), session_, stores_);
+        const std::string remote = cat("docker://", full);
+        enforce_policy(remote, environment_);
+        return open_image(remote, session_, stores_);
       } catch (const Error& e) {
         if (names.size() == 1) throw;
         failures += cat(" [", printable(full), ": ", e.what(), "]");
@@ -280,6 +286,7 @@ class Bases {
 
   Session& session_;
   Stores& stores_;
+  const Environment& environment_;
   std::mutex mutex_;
 };
 
@@ -313,7 +320,7 @@ int run_build(const Arguments& arguments, const Environment& environment) {
       [&] {
         Stores stores(environment);
         LocalStore& store = stores.local();
-        Bases bases(*session, stores);
+        Bases bases(*session, stores, environment);
         const auto runner = sandbox::builtin_runner();
         const build::BuildResult result =
             build::build(options,

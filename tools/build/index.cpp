@@ -11,6 +11,7 @@
 #include "tools/build/verbs.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/policy.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"
@@ -42,6 +43,7 @@ class IndexCommand {
  public:
   IndexCommand(const Arguments& arguments, const Environment& environment)
       : arguments_(arguments),
+        environment_(environment),
         stores_(environment),
         progress_(make_progress(arguments, environment)),
         source_session_(
@@ -90,6 +92,7 @@ class IndexCommand {
 
  private:
   std::vector<Descriptor> bring_named(const std::string& image_name) {
+    enforce_policy(image_name, environment_);
     open_destination_once();
     OpenedImage image = open_image(image_name, *source_session_, stores_);
     const oci::Document root = image.reader->document(image.root);
@@ -128,6 +131,7 @@ class IndexCommand {
   }
 
   const Arguments& arguments_;
+  const Environment& environment_;
   StopOnSignal stop_;
   Stores stores_;
   std::unique_ptr<ProgressObserver> progress_;

@@ -10,6 +10,7 @@
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
 #include "tools/common/output_file.h"
+#include "tools/common/policy.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/copy/name_list.h"
@@ -195,6 +196,7 @@ int run_sync(const Arguments& arguments, const Environment& environment) {
   const auto to =
       make_session(arguments, environment, Side::destination, stop.token(), progress.get());
   options.notify = [&](const SyncEvent& event) { show(event, *progress); };
+  options.policy = system_policy(environment);
   const SyncSet set =
       with_context([&] { return cat("sync ", printable(source.name)); },
                    [&] { return find_sync_images(source, *from, options.jobs, stop.token()); });
