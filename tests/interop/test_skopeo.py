@@ -184,6 +184,22 @@ class Skopeo(Case):
             self.assertEqual(result.status, 1)
             self.assertIn("not implemented", result.err)
 
+    def test_debug_adds_lines_to_the_log(self):
+        plain = self.ours("inspect", "oci:l:a")
+        result = self.ours("--debug", "inspect", "oci:l:a")
+        self.assertEqual(result.out, plain.out)
+        self.assertRegex(result.err, r'(?m)^time="[^"]+" level=debug msg="Found oci:l:a" digest="sha256:[0-9a-f]{64}" mediaType=')
+        self.assertNotIn("level=debug", plain.err)
+        result = self.ours("copy", "--debug", "oci:l:a", "dir:out")
+        self.assertRegex(result.err, r'level=debug msg="The policy accepts oci:l:a"')
+        self.assertRegex(result.err, r'level=debug msg="blob [^"]* is done')
+
+    def test_completion_is_refused(self):
+        for shell in ("bash", "zsh", "fish", "powershell"):
+            result = self.ours("completion", shell)
+            self.assertEqual((result.status, result.out), (1, ""))
+            self.assertIn("completion is not implemented for skopeo's name: use 'lade completion'", result.err)
+
     def test_images_that_do_not_exist(self):
         for words in (["inspect", "--tls-verify=false", "REG/app:none"], ["inspect", "oci:l:none"],
                       ["copy", "--src-tls-verify=false", "REG/app:none", "dir:out"], ["copy", "oci:l:none", "dir:out"]):

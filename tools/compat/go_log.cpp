@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <ctime>
 
 #include "libimage/base/text.h"
@@ -11,6 +12,9 @@
 
 namespace lade::tools::compat {
 namespace {
+
+// The level of a process's log, as logrus has it.
+std::atomic<bool> debug_shown = false;
 
 /// Now, in the local time zone, as Go formats it.
 std::string local_time() {
@@ -28,6 +32,8 @@ std::string local_time() {
 
 std::string_view name_of(Level level) {
   switch (level) {
+    case Level::debug:
+      return "debug";
     case Level::info:
       return "info";
     case Level::warning:
@@ -53,6 +59,8 @@ std::string value_text(std::string_view text) {
 /// Four capital letters in the colour of the level.
 std::string coloured(Level level) {
   switch (level) {
+    case Level::debug:
+      return "\x1b[37mDEBU\x1b[0m";
     case Level::info:
       return "\x1b[36mINFO\x1b[0m";
     case Level::warning:
@@ -93,7 +101,11 @@ std::string log_line(std::string_view time, Level level, std::string_view messag
   return line + "\n";
 }
 
+void show_debug_lines() noexcept { debug_shown = true; }
+bool debug_lines_shown() noexcept { return debug_shown; }
+
 void log(Level level, std::string_view message, const LogFields& fields) noexcept {
+  if (level == Level::debug && !debug_shown) return;
   try {
     if (!is_terminal(Stream::error)) {
       print_error(log_line(local_time(), level, message, fields));

@@ -123,6 +123,7 @@ std::vector<Command> other_commands() {
        .example = "skopeo logout quay.io",
        .flags = {kLogoutFlags},
        .run = skopeo_logout},
+      {.name = "completion", .hidden = true},
       {.name = "experimental-image-proxy", .hidden = true},
       {.name = "generate-sigstore-key", .hidden = true},
       {.name = "layers", .hidden = true},
@@ -221,6 +222,10 @@ void run_command(const Command& command, const Flags& flags, const Environment& 
     log(Level::warning,
         "--registries.d: signature storage is not implemented, so that nothing is read from it");
   }
+  if (flags.boolean("debug")) {
+    show_debug_lines();
+    log(Level::debug, cat("Running skopeo ", command.name));
+  }
   const StopOnSignal signals;
   std::stop_source stop;
   const std::stop_callback forward(signals.token(), [&] { stop.request_stop(); });
@@ -259,6 +264,8 @@ void run_words(const std::vector<std::string>& words, const Environment& environ
   const std::vector<Command> all = commands();
   const Command* command = find_command(all, name);
   if (command == nullptr) refuse_command(name);
+  if (name == "completion")
+    throw Fatal("completion is not implemented for skopeo's name: use 'lade completion'");
   if (command->run == nullptr) throw Fatal(cat("skopeo ", name, " is not implemented yet"));
   if (flags.given("tls-verify")) {
     log(Level::warning, "'--tls-verify' is deprecated, please set this on the specific subcommand");

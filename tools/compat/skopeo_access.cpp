@@ -110,7 +110,18 @@ void pause(std::chrono::nanoseconds delay, const std::stop_token& stop) {
 }  // namespace
 
 void WarningLog::notify(const ProgressEvent& event) noexcept {
-  if (event.kind == ProgressEvent::Kind::warning) log(Level::warning, event.note);
+  if (event.kind == ProgressEvent::Kind::warning) return log(Level::warning, event.note);
+  if (!debug_lines_shown()) return;
+  try {
+    using EventKind = ProgressEvent::Kind;
+    const std::string& shown = event.label.empty() ? event.item : event.label;
+    const std::string note = event.note.empty() ? "" : cat(": ", event.note);
+    if (event.kind == EventKind::started) log(Level::debug, cat(shown, " begins"));
+    if (event.kind == EventKind::finished) log(Level::debug, cat(shown, " is done", note));
+    if (event.kind == EventKind::failed) log(Level::debug, cat(shown, " failed", note));
+  } catch (const std::exception&) {  // no memory for a message
+    return;
+  }
 }
 
 std::string open_failure(const std::string& path, const Error& error) {
@@ -169,6 +180,8 @@ Source open_source(const ImageName& name, Session& session, const std::string& c
     OpenedReader opened = open_reader(name, session);
     const auto root = opened.reader->resolve(opened.reference);
     if (!root) throw not_found(name, opened.reference, context);
+    log(Level::debug, cat("Found ", shown_name(name)),
+        {{"digest", root->digest.str()}, {"mediaType", root->media_type}});
     return {.reader = std::move(opened.reader), .root = *root};
   } catch (const Error& e) {
     if (may_pass(e)) throw e.in(context.substr(0, context.size() - 2));
@@ -189,7 +202,10 @@ oci::Platform wanted_platform(const Flags& flags) {
 
 Policy load_policy(const Invocation& invocation) {
   const Flags& flags = invocation.flags;
-  if (flags.boolean("insecure-policy")) return {};
+  if (flags.boolean("insecure-policy")) {
+    log(Level::debug, "No policy is asked: --insecure-policy");
+    return {};
+  }
   const std::string path = flags.text("policy");
   try {
     if (!path.empty()) return Policy::read(path);
@@ -209,6 +225,7 @@ void check_source(const Invocation& invocation, const Policy& policy, const Imag
     throw Fatal(cat("Source image rejected: --require-signed demands a signature of image ",
                     shown_name(name), ", and signatures cannot be verified yet"));
   }
+  log(Level::debug, cat("The policy accepts ", shown_name(name)));
 }
 
 void with_retries(const Invocation& invocation, const std::function<void()>& body) {

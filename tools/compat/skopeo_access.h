@@ -66,7 +66,7 @@ void with_retries(const Invocation& invocation, const std::function<void()>& bod
 /// As Go says why a file could not be opened: "open PATH: no such file or directory".
 std::string open_failure(const std::string& path, const Error& error);
 
-/// Passes warnings of the library on as lines of the log.
+/// Passes warnings of the library on as lines of the log; with --debug also what becomes of blobs.
 class WarningLog : public ProgressObserver {
  public:
   void notify(const ProgressEvent& event) noexcept override;

@@ -81,12 +81,13 @@ void read_compression_flags(const Flags& flags, CopyOptions& options) {
   const bool force = flags.boolean("dest-force-compress-format");
   if (force && format.empty())
     throw Fatal("cannot use ForceCompressionFormat with undefined default compression format");
-  if (format.empty()) return;
-  if (format != "gzip" && format != "zstd" && format != "zstd:chunked")
+  const bool leveled = flags.given("dest-compress-level");
+  if (format.empty() && !leveled) return;
+  if (!format.empty() && format != "gzip" && format != "zstd" && format != "zstd:chunked")
     throw Fatal(cat("cannot find compressor for ", go_quote(format)));
-  std::vector<std::string> words = {cat("--format=", format)};
-  if (flags.given("dest-compress-level"))
-    words.push_back(cat("--level=", flags.text("dest-compress-level")));
+  std::vector<std::string> words;
+  if (!format.empty()) words.push_back(cat("--format=", format));
+  if (leveled) words.push_back(cat("--level=", flags.text("dest-compress-level")));
   try {
     const Arguments arguments = parse_arguments(
         {.name = "copy", .synopsis = "", .summary = "", .description = "", .options = kGroups},
@@ -95,7 +96,7 @@ void read_compression_flags(const Flags& flags, CopyOptions& options) {
     options.layer_codec = compression.codec;
     options.compress = compression.options;
   } catch (const UsageError& e) {
-    throw Fatal(cat("--dest-compress-format ", format, ": ", e.what()));
+    throw Fatal(cat("--dest-compress-level ", flags.text("dest-compress-level"), ": ", e.what()));
   }
   options.force_recompress = force;
 }

@@ -58,7 +58,7 @@ void CopyLines::print_until(std::size_t end) {
 
 void CopyLines::notify(const ProgressEvent& event) noexcept {
   try {
-    if (event.kind == ProgressEvent::Kind::warning) return WarningLog::notify(event);
+    WarningLog::notify(event);
     const bool begins =
         event.kind == ProgressEvent::Kind::started || event.kind == ProgressEvent::Kind::finished;
     if (!begins) return;
