@@ -194,6 +194,27 @@ class Skopeo(Case):
         self.assertRegex(result.err, r'level=debug msg="The policy accepts oci:l:a"')
         self.assertRegex(result.err, r'level=debug msg="blob [^"]* is done')
 
+    def test_precomputed_digests_save_uploads(self):
+        self.assertEqual(self.ours("copy", "--dest-decompress", "oci:l:a", "dir:plain").status, 0)
+        target = f"{self.registry}/made:1"
+        layers = json.loads((self.tmp / "plain/manifest.json").read_text())["layers"]
+        links = self.tmp / "registry/data/docker/registry/v2/repositories/made/_layers/sha256"
+
+        def written(*words):
+            """When each blob was stored in the repository last, and the image's digest."""
+            result = self.ours("copy", "--dest-tls-verify=false", *words, "dir:plain", target)
+            self.assertEqual(result.status, 0, result.err)
+            digest = json.loads(self.ours("inspect", "--tls-verify=false", target).out)["Digest"]
+            return sorted(path.stat().st_mtime_ns for path in links.glob("*/link")), digest
+
+        first = written("--dest-precompute-digests", "--tmpdir", ".")
+        self.assertEqual(len(first[0]), len(layers) + 1)
+        self.assertEqual(written("--dest-precompute-digests"), first)
+        streamed = written()
+        self.assertNotEqual(streamed[0], first[0])
+        self.assertEqual(streamed[1], first[1])
+        run(SKOPEO, "copy", "--src-tls-verify=false", target, f"dir:{self.tmp}/back")
+
     def test_completion_is_refused(self):
         for shell in ("bash", "zsh", "fish", "powershell"):
             result = self.ours("completion", shell)

@@ -11,6 +11,7 @@
 #include "tools/common/output_file.h"
 #include "tools/common/terminal.h"
 #include "tools/compat/go_log.h"
+#include "tools/compat/precomputed_writer.h"
 #include "tools/compat/skopeo_commands.h"
 #include "tools/compat/skopeo_copy_options.h"
 #include "tools/compat/skopeo_lines.h"
@@ -69,19 +70,23 @@ class Copy {
     const auto from = open_session(invocation_, "src-", &lines_);
     const auto to = open_session(invocation_, "dest-", &lines_);
     Source source = open_source(from_, *from, cat("initializing source ", shown_name(from_), ": "));
-    const OpenedWriter target = open_target(*to);
+    OpenedWriter opened = open_target(*to);
     check_source(invocation_, policy_, from_);
-    Writer::Accepts accepts = target.writer->accepts();
+    std::unique_ptr<Writer> precomputed;
+    if (invocation_.flags.boolean("dest-precompute-digests") && to_.transport == "docker")
+      precomputed = precomputing(*opened.writer, to->options().temp_root);
+    Writer& target = precomputed ? *precomputed : *opened.writer;
+    Writer::Accepts accepts = target.accepts();
     if (invocation_.flags.boolean("dest-oci-accept-uncompressed-layers") && to_.transport == "oci")
       accepts.default_layer_codec.clear();
     const CopyPlan plan = make_plan(source, accepts);
     for (const std::string& warning : plan.warnings) log(Level::warning, warning);
     std::vector<Tag> tags = tags_;
-    if (const auto* tag = std::get_if<Tag>(&target.reference)) tags.insert(tags.begin(), *tag);
+    if (const auto* tag = std::get_if<Tag>(&opened.reference)) tags.insert(tags.begin(), *tag);
     lines_.begin(plan);
     const CopyResult result =
-        run_copy(plan, *source.reader, *target.writer, tags, options_, lines_, invocation_.stop);
-    target.writer->finish();
+        run_copy(plan, *source.reader, target, tags, options_, lines_, invocation_.stop);
+    target.finish();
     lines_.finish();
     write_digest(result.root.digest);
   }
