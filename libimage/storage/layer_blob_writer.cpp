@@ -26,7 +26,7 @@ class PipeSource final : public Source {
       ended_ = current_.empty();
     }
     const std::size_t count = std::min(out.size(), current_.size() - at_);
-    std::memcpy(out.data(), current_.data() + at_, count);
+    if (count > 0) std::memcpy(out.data(), current_.data() + at_, count);
     at_ += count;
     return count;
   }
