@@ -45,7 +45,7 @@ std::size_t WrittenSource::read(std::span<std::byte> out) {
     ended_ = current_.empty();
   }
   const std::size_t count = std::min(out.size(), current_.size() - at_);
-  std::memcpy(out.data(), current_.data() + at_, count);
+  if (count > 0) std::memcpy(out.data(), current_.data() + at_, count);
   at_ += count;
   return count;
 }
