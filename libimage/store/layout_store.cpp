@@ -181,6 +181,7 @@ void LayoutStore::State::open_to_write() {
     const bool is_new = !stat_entry(dir, std::string(oci::kLayoutFile));
     try {
       open();
+      if (!blobs) throw Error(Errc::not_found, "the blobs directory vanishes");
       if (is_new) made = missing;
       if (!options.remove_if_unused) return;
       // Held while we may write: who holds it alone may remove the layout.
