@@ -35,7 +35,7 @@ constexpr std::array<OptionSpec, 5> kInspectOptions = {{
      .help = "also list what refers to each image: signatures, SBOMs, artifacts"},
 }};
 constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {kInspectOptions, kRegistryOptions,
-                                                                 kPlaceOptions};
+                                                                kPlaceOptions};
 
 constexpr std::array<std::string_view, 8> kExamples = {
     "Show an index with its platforms and layers",
