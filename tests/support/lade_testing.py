@@ -55,7 +55,8 @@ class Case(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="lade-test-"))
+        # A letter at each end: buildah takes the path for a name, which cannot begin or end with the random part's "_".
+        self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="lade-test-x", suffix="x"))
         self.addCleanup(remove_tree, self.tmp)
         self.store = self.tmp / "store"
 
