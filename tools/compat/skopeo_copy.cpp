@@ -9,9 +9,9 @@
 #include "libimage/transports/transports.h"
 
 #include "tools/common/output_file.h"
+#include "tools/common/precomputed_writer.h"
 #include "tools/common/terminal.h"
 #include "tools/compat/go_log.h"
-#include "tools/compat/precomputed_writer.h"
 #include "tools/compat/skopeo_commands.h"
 #include "tools/compat/skopeo_copy_options.h"
 #include "tools/compat/skopeo_lines.h"

@@ -1,4 +1,4 @@
-#include "tools/compat/precomputed_writer.h"
+#include "tools/common/precomputed_writer.h"
 
 #include <utility>
 
@@ -9,7 +9,7 @@
 #include "libimage/store/blob_check.h"
 #include "libimage/store/pending_file.h"
 
-namespace lade::tools::compat {
+namespace lade::tools {
 namespace {
 
 class PrecomputedBlob final : public BlobWriter {
@@ -87,4 +87,4 @@ std::unique_ptr<Writer> precomputing(Writer& destination, std::string temp_root)
   return std::make_unique<PrecomputingWriter>(destination, std::move(temp_root));
 }
 
-}  // namespace lade::tools::compat
+}  // namespace lade::tools
