@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <exception>
 #include <thread>
 
@@ -8,28 +7,6 @@
 
 namespace lade {
 namespace {
-
-/// What one pipe carries, as a source.
-class PipeSource final : public Source {
- public:
-  PipeSource(Pipe& pipe, const std::stop_token& stop) : pipe_(pipe), stop_(stop) {}
-  std::size_t read(std::span<std::byte> out) override {
-    if (at_ == chunk_.size()) {
-      chunk_ = pipe_.read(stop_);
-      at_ = 0;
-    }
-    const std::size_t count = std::min(out.size(), chunk_.size() - at_);
-    std::copy_n(chunk_.begin() + static_cast<std::ptrdiff_t>(at_), count, out.begin());
-    at_ += count;
-    return count;
-  }
-
- private:
-  Pipe& pipe_;
-  std::stop_token stop_;
-  std::vector<std::byte> chunk_;
-  std::size_t at_ = 0;
-};
 
 /// A branch with the thread that writes it.
 class Consumer {

@@ -55,6 +55,17 @@ std::vector<std::byte> Pipe::read(const std::stop_token& stop) {
   return {};
 }
 
+std::size_t PipeSource::read(std::span<std::byte> out) {
+  if (at_ == current_.size()) {
+    current_ = pipe_.read(stop_);  // empty at the end, however often
+    at_ = 0;
+  }
+  const std::size_t count = std::min(out.size(), current_.size() - at_);
+  if (count > 0) std::memcpy(out.data(), current_.data() + at_, count);
+  at_ += count;
+  return count;
+}
+
 AsyncSink::AsyncSink(Sink& next, std::size_t capacity_bytes)
     : next_(next),
       pipe_(capacity_bytes),
@@ -115,20 +126,6 @@ ReadAheadSource::ReadAheadSource(std::unique_ptr<Source> source, std::size_t cap
 
 ReadAheadSource::~ReadAheadSource() { thread_.request_stop(); }
 
-std::size_t ReadAheadSource::read(std::span<std::byte> out) {
-  if (ended_) return 0;
-  if (at_ == current_.size()) {
-    current_ = pipe_.read();
-    at_ = 0;
-    if (current_.empty()) {
-      ended_ = true;
-      return 0;
-    }
-  }
-  const std::size_t count = std::min(out.size(), current_.size() - at_);
-  std::memcpy(out.data(), current_.data() + at_, count);
-  at_ += count;
-  return count;
-}
+std::size_t ReadAheadSource::read(std::span<std::byte> out) { return from_.read(out); }
 
 }  // namespace lade

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "libimage/io/stream.h"
@@ -45,6 +46,20 @@ class Pipe {
   const std::size_t capacity_;
 };
 
+/// What a pipe carries, as a stream. Borrows the pipe.
+class PipeSource final : public Source {
+ public:
+  explicit PipeSource(Pipe& pipe, std::stop_token stop = {})
+      : pipe_(pipe), stop_(std::move(stop)) {}
+  std::size_t read(std::span<std::byte> out) override;
+
+ private:
+  Pipe& pipe_;
+  std::stop_token stop_;
+  std::vector<std::byte> current_;
+  std::size_t at_ = 0;
+};
+
 /// Runs the stages behind it on a thread of its own. finish() waits for them and throws what they
 /// threw; destroyed unfinished, it stops the thread and `next` is never finished.
 class AsyncSink final : public Sink {
@@ -79,9 +94,7 @@ class ReadAheadSource final : public Source {
  private:
   std::unique_ptr<Source> source_;
   Pipe pipe_;
-  std::vector<std::byte> current_;
-  std::size_t at_ = 0;
-  bool ended_ = false;
+  PipeSource from_{pipe_};
   std::jthread thread_;
 };
 

@@ -1,7 +1,5 @@
 #include "libimage/storage/layer_blob_writer.h"
 
-#include <algorithm>
-#include <cstring>
 #include <exception>
 #include <thread>
 #include <utility>
@@ -13,31 +11,6 @@
 
 namespace lade {
 namespace {
-
-/// Reads what another thread writes.
-class PipeSource final : public Source {
- public:
-  PipeSource(Pipe& pipe, std::stop_token stop) : pipe_(pipe), stop_(std::move(stop)) {}
-  std::size_t read(std::span<std::byte> out) override {
-    if (ended_) return 0;
-    if (at_ == current_.size()) {
-      current_ = pipe_.read(stop_);
-      at_ = 0;
-      ended_ = current_.empty();
-    }
-    const std::size_t count = std::min(out.size(), current_.size() - at_);
-    if (count > 0) std::memcpy(out.data(), current_.data() + at_, count);
-    at_ += count;
-    return count;
-  }
-
- private:
-  Pipe& pipe_;
-  std::stop_token stop_;
-  std::vector<std::byte> current_;
-  std::size_t at_ = 0;
-  bool ended_ = false;
-};
 
 class UnpackingWriter final : public BlobWriter {
  public:

@@ -1,7 +1,5 @@
 #include "libimage/storage/written_source.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "libimage/base/error.h"
@@ -37,17 +35,6 @@ WrittenSource::WrittenSource(std::vector<LayerEntry> entries)
 
 WrittenSource::~WrittenSource() = default;
 
-std::size_t WrittenSource::read(std::span<std::byte> out) {
-  if (ended_) return 0;
-  if (at_ == current_.size()) {
-    current_ = pipe_.read();
-    at_ = 0;
-    ended_ = current_.empty();
-  }
-  const std::size_t count = std::min(out.size(), current_.size() - at_);
-  if (count > 0) std::memcpy(out.data(), current_.data() + at_, count);
-  at_ += count;
-  return count;
-}
+std::size_t WrittenSource::read(std::span<std::byte> out) { return from_.read(out); }
 
 }  // namespace lade

@@ -19,9 +19,7 @@ class WrittenSource final : public Source {
  private:
   std::vector<LayerEntry> entries_;
   Pipe pipe_;
-  std::vector<std::byte> current_;
-  std::size_t at_ = 0;
-  bool ended_ = false;
+  PipeSource from_{pipe_};
   std::jthread thread_;
 };
 
