@@ -10,32 +10,19 @@
 
 using namespace lade;
 
-namespace {
-
-template <typename Body>
-void unless_refused(const Body& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    fuzz::require(e.code() == Errc::invalid_argument);
-  }
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::text_of(data, size);
-  unless_refused([&] {
+  fuzz::unless_refused([&] {
     const Reference reference = Reference::parse(text);
     fuzz::require(Reference::parse(reference.str()) == reference);
     fuzz::require(Reference::try_parse(text) == reference);
   });
-  unless_refused([&] {
+  fuzz::unless_refused([&] {
     const ImageName name = ImageName::parse(text, {"docker", "oci", "dir"});
     fuzz::require(name.str() == text);
   });
-  unless_refused([&] { fuzz::require(!split_path_reference(text).path.empty()); });
-  unless_refused([&] {
+  fuzz::unless_refused([&] { fuzz::require(!split_path_reference(text).path.empty()); });
+  fuzz::unless_refused([&] {
     const oci::Platform platform = parse_platform(text);
     fuzz::require(normalised(platform) == platform);
     fuzz::require(parse_platform(oci::to_string(platform)) == platform);

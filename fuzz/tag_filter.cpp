@@ -9,19 +9,6 @@
 
 using namespace lade;
 
-namespace {
-
-template <typename Body>
-void unless_refused(const Body& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    fuzz::require(e.code() == Errc::invalid_argument);
-  }
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::vector<std::string_view> lines = split(fuzz::text_of(data, size), '\n');
   if (lines.size() < 3) return 0;
@@ -29,18 +16,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto version = SemanticVersion::try_parse(tag);
   if (version) {
     fuzz::require(*version <=> *version == 0);
-    unless_refused([&] {
+    fuzz::unless_refused([&] {
       const SemverRange exact = SemverRange::parse(cat("=", tag));
       fuzz::require(exact.contains(*version));
     });
   }
-  unless_refused([&] {
+  fuzz::unless_refused([&] {
     const SemverRange npm = SemverRange::parse(lines[0]);
     const SemverRange go = SemverRange::parse(lines[0], SemverRange::Prereleases::of_any_version);
     // Go's rule holds all that npm's does.
     if (version && npm.contains(*version)) fuzz::require(go.contains(*version));
   });
-  unless_refused([&] {
+  fuzz::unless_refused([&] {
     const Pattern whole(lines[1], Pattern::Match::whole);
     const Pattern anywhere(lines[1], Pattern::Match::anywhere);
     if (whole.matches(tag)) fuzz::require(anywhere.matches(tag));
