@@ -91,6 +91,15 @@ std::string_view text_in(const Block& block, Field field) noexcept {
   return bytes.substr(0, bytes.find('\0'));
 }
 
+std::string path_of(const Block& block) {
+  const std::string_view name = text_in(block, kName);
+  std::string_view prefix;
+  const Format format = format_of(block);
+  if (format == Format::ustar) prefix = text_in(block, kPrefix);
+  if (format == Format::star) prefix = text_in(block, kStarPrefix);
+  return prefix.empty() ? std::string(name) : cat(prefix, "/", name);
+}
+
 std::int64_t signed_number_in(const Block& block, Field field, std::string_view what) {
   const std::string_view bytes = bytes_in(block, field);
   if ((static_cast<unsigned char>(bytes[0]) & 0x80U) != 0) return base256_of(bytes, what);

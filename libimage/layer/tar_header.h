@@ -64,6 +64,9 @@ Format format_of(const Block& block) noexcept;
 /// The text of a field, up to the first NUL.
 std::string_view text_in(const Block& block, Field field) noexcept;
 
+/// The name field, with the prefix that its dialect puts in front.
+std::string path_of(const Block& block);
+
 /// A number in octal digits, or in base 256 where the first bit is set. An empty field is 0.
 /// Anything else in the field, a number below 0 or above 2^62 is Error{invalid_content}: "tar
 /// header: `what` ...".

@@ -36,15 +36,6 @@ struct Prelude {
   [[nodiscard]] bool empty() const { return !pax && !long_name && !long_link; }
 };
 
-std::string plain_path(const Block& header) {
-  const std::string_view name = tar::text_in(header, tar::kName);
-  std::string_view prefix;
-  const tar::Format format = tar::format_of(header);
-  if (format == tar::Format::ustar) prefix = tar::text_in(header, tar::kPrefix);
-  if (format == tar::Format::star) prefix = tar::text_in(header, tar::kStarPrefix);
-  return prefix.empty() ? std::string(name) : cat(prefix, "/", name);
-}
-
 /// PAX over GNU over the header's own field. Where PAX and GNU both speak they must agree: readers
 /// disagree on who wins, and layers must not have two readings.
 std::string chosen_text(const std::optional<std::string>& pax,
@@ -249,7 +240,7 @@ TarEntry TarReader::State::entry_of(const Block& block, Prelude prelude) {
   header = block;
   pax = prelude.pax ? std::move(*prelude.pax) : PaxValues{};
   TarEntry entry;
-  entry.path = chosen_text(pax.path, prelude.long_name, plain_path(header));
+  entry.path = chosen_text(pax.path, prelude.long_name, tar::path_of(header));
   if (pax.sparse_name) entry.path = *pax.sparse_name;
   check_path(entry.path, limits, "path");
   path = entry.path;

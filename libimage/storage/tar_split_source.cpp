@@ -34,15 +34,6 @@ bool below_whiteout(std::string_view clean) {
   return false;
 }
 
-std::string plain_path(const tar::Block& header) {
-  const std::string_view name = tar::text_in(header, tar::kName);
-  std::string_view prefix;
-  const tar::Format format = tar::format_of(header);
-  if (format == tar::Format::ustar) prefix = tar::text_in(header, tar::kPrefix);
-  if (format == tar::Format::star) prefix = tar::text_in(header, tar::kStarPrefix);
-  return prefix.empty() ? std::string(name) : cat(prefix, "/", name);
-}
-
 }  // namespace
 
 /// Takes the stream piece by piece, in blocks where headers are.
@@ -90,11 +81,17 @@ class TarSplitSource::Scanner {
     return data.size();
   }
 
-  std::size_t take_header(ByteView data) {
+  /// Adds to the block that is being gathered; returns how much of `data` that took.
+  std::size_t fill_block(ByteView data) {
     const std::size_t count = std::min(data.size(), tar::kBlockBytes - filled_);
     std::memcpy(block_.data() + filled_, data.data(), count);
     add_segment(data.first(count));
     filled_ += count;
+    return count;
+  }
+
+  std::size_t take_header(ByteView data) {
+    const std::size_t count = fill_block(data);
     if (filled_ == tar::kBlockBytes) {
       filled_ = 0;
       read_header();
@@ -128,10 +125,7 @@ class TarSplitSource::Scanner {
   }
 
   std::size_t take_sparse_map(ByteView data) {
-    const std::size_t count = std::min(data.size(), tar::kBlockBytes - filled_);
-    std::memcpy(block_.data() + filled_, data.data(), count);
-    add_segment(data.first(count));
-    filled_ += count;
+    const std::size_t count = fill_block(data);
     if (filled_ == tar::kBlockBytes) {
       filled_ = 0;
       if (block_[tar::kExtensionIsExtended] == 0) {
@@ -185,7 +179,7 @@ class TarSplitSource::Scanner {
   }
 
   void read_entry(char flag) {
-    std::string name = plain_path(block_);
+    std::string name = tar::path_of(block_);
     if (long_name_) name = *long_name_;
     if (pax_.path) name = *pax_.path;
     if (pax_.sparse_name) name = *pax_.sparse_name;
