@@ -326,17 +326,18 @@ std::string BuildContext::why_hidden(const std::string& path) {
   return cat("it is excluded by ", quoted(ignored_by_));
 }
 
-std::vector<std::string> BuildContext::hidden() {
+const std::vector<std::string>& BuildContext::hidden() {
+  const std::scoped_lock lock(hidden_mutex_);
+  if (hidden_) return *hidden_;
   std::vector<std::string> out;
-  if (ignore_.empty()) return out;
-  std::vector<std::string> left = {""};
+  std::vector<std::string> left;
+  if (!ignore_.empty()) left.emplace_back();
   while (!left.empty()) {
     const std::string directory = std::move(left.back());
     left.pop_back();
     const std::vector<std::string> shown = list(directory);
     const DirFd dir(open_in_root(*root_, directory.empty() ? "." : directory,
-                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-                        .release());
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     for (const std::string& name : list_names(dir)) {
       const std::string path = joined(directory, name);
       if (!std::binary_search(shown.begin(), shown.end(), name)) {
@@ -346,7 +347,7 @@ std::vector<std::string> BuildContext::hidden() {
       }
     }
   }
-  return out;
+  return hidden_.emplace(std::move(out));
 }
 
 }  // namespace lade::build

@@ -32,8 +32,9 @@ class BuildContext final : public SourceTree {
                        const std::stop_token& stop) override;
   void remember(const ContentRef& content, const Sha256& sha) override;
   std::string why_hidden(const std::string& path) override;
-  /// The paths of the directory that are not in the context, each without what is below it.
-  std::vector<std::string> hidden();
+  /// The paths of the directory that are not in the context, each without what is below it. Found
+  /// once.
+  const std::vector<std::string>& hidden();
 
   /// Keeps what was learnt of contents for the next build.
   void save_digests() noexcept;
@@ -52,6 +53,8 @@ class BuildContext final : public SourceTree {
   Timestamp opened_;
   std::mutex mutex_;
   std::unique_ptr<Node> top_;  // guarded by mutex_
+  std::mutex hidden_mutex_;
+  std::optional<std::vector<std::string>> hidden_;  // guarded by hidden_mutex_ until set
 };
 
 /// The extended attributes that COPY keeps: security.capability and user.*; a label of this

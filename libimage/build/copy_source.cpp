@@ -15,8 +15,6 @@ std::string joined(const std::string& directory, const std::string& name) {
   return directory.empty() ? name : cat(directory, "/", name);
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 void match_components(SourceTree& tree, const std::string& directory,
                       const std::vector<PathGlob>& globs, std::size_t at,
                       std::vector<std::string>& out) {
@@ -53,6 +51,8 @@ void add_attributes(StepKey& key, const Attributes& attributes) {
 }
 
 }  // namespace
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool has_wildcard(std::string_view pattern) noexcept {
   for (std::size_t i = 0; i < pattern.size(); ++i) {

@@ -21,6 +21,9 @@ struct CopySource {
 /// Error{not_found} ("why" included where the ignore file hides it); a pattern may match nothing.
 std::vector<CopySource> match_sources(SourceTree& tree, const std::string& pattern);
 
+/// The last component of `path`.
+std::string base_name(const std::string& path);
+
 /// True if `pattern` has a wildcard that is not escaped.
 bool has_wildcard(std::string_view pattern) noexcept;
 

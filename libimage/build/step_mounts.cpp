@@ -1,6 +1,5 @@
 #include "libimage/build/step_mounts.h"
 
-#include <cstdlib>
 #include <utility>
 
 #include <fcntl.h>
@@ -34,8 +33,6 @@ std::string kind_name(RunMount::Kind kind) {
   return {};
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 std::string target_of(const StageContext& stage, const RunMount& mount) {
   std::string target = stage.absolute(mount.target);
   if (clean_path(target).empty())
@@ -46,13 +43,6 @@ std::string target_of(const StageContext& stage, const RunMount& mount) {
 std::string secret_id(const RunMount& mount) {
   if (!mount.id.empty()) return mount.id;
   return base_name(mount.source.empty() ? mount.target : mount.source);
-}
-
-std::string absolute_host_path(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
-                                                         &std::free);
-  if (!real) throw_errno(cat("open ", quoted(path)));
-  return real.get();
 }
 
 }  // namespace
@@ -108,8 +98,10 @@ void StepMounts::bind(StageContext& stage, const RunMount& mount) {
   LocalStore& store = stage.run().services().store;
   if (mount.from.empty()) {
     piece.hidden = stage.run().context().hidden();
-    trees_.push_back(
-        show_directory(store, absolute_host_path(stage.run().options().context), piece));
+    const std::string& context = stage.run().options().context;
+    const auto directory = real_path(context);
+    if (!directory) throw_errno(cat("open ", quoted(context)));
+    trees_.push_back(show_directory(store, *directory, piece));
   } else {
     trees_.push_back(show_root(store, stage.tree_of(mount.from), piece));
   }
@@ -143,10 +135,8 @@ void StepMounts::cache(StageContext& stage, const RunMount& mount) {
       if (whole.empty()) return;
       const DirFd root = open_dir(whole);
       const std::string source = clean_path(mount.source);
-      copy_tree(
-          DirFd(
-              open_in_root(root, source.empty() ? "." : source, O_RDONLY | O_DIRECTORY).release()),
-          tree);
+      copy_tree(DirFd(open_in_root(root, source.empty() ? "." : source, O_RDONLY | O_DIRECTORY)),
+                tree);
     };
   } else if (!mount.source.empty()) {
     throw Error(Errc::invalid_content, "source belongs to from");

@@ -25,8 +25,8 @@ DirFd mirrored_directory(const DirFd& lower, const DirFd& upper, const std::stri
     const std::string name(part);
     if (::mkdirat(made.get(), name.c_str(), 0700) != 0 && errno != EEXIST)
       throw_errno(cat("create directory ", quoted(name)));
-    above = DirFd(open_entry(above, name, O_RDONLY | O_DIRECTORY).release());
-    made = DirFd(open_entry(made, name, O_RDONLY | O_DIRECTORY).release());
+    above = DirFd(open_entry(above, name, O_RDONLY | O_DIRECTORY));
+    made = DirFd(open_entry(made, name, O_RDONLY | O_DIRECTORY));
     copy_directory_attributes(above, made);
   }
   return made;
@@ -67,7 +67,7 @@ ShownTree show_copy(LocalStore& store, const DirFd* tree, const ShownPiece& piec
   if (tree != nullptr) copy_tree(*tree, copy);
   for (const std::string& path : piece.hidden) {
     const ParentAndName place = open_parent_in_root(copy, path);
-    remove_tree(DirFd(open_entry(place.parent, ".", O_RDONLY | O_DIRECTORY).release()), place.name);
+    remove_tree(place.parent, place.name);
   }
   shown.piece = open_in_root(copy, piece.source.empty() ? "." : piece.source, O_PATH);
   shown.mount.source = cat("fd:", shown.piece.get());

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -271,6 +272,13 @@ std::optional<struct stat> stat_entry(const DirFd& dir, const std::string& name)
 }
 
 std::vector<std::string> list_names(const DirFd& dir) { return names_in(dir.get()); }
+
+std::optional<std::string> real_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         &std::free);
+  if (!real) return std::nullopt;
+  return real.get();
+}
 
 void remove_tree(const DirFd& dir, const std::string& name) {
   if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;

@@ -18,6 +18,9 @@ namespace lade {
 /// Opens the directory `path` (O_RDONLY, links followed): for paths that the user typed.
 DirFd open_dir(const std::string& path);
 
+/// `path` absolute and without links; nullopt, with errno set, if it does not exist.
+std::optional<std::string> real_path(const std::string& path);
+
 /// Opens (O_PATH|O_DIRECTORY) `path`, creating it and its parents with `mode` where missing.
 DirFd create_dir(const std::string& path, mode_t mode = 0755);
 

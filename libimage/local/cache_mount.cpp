@@ -39,20 +39,18 @@ LocalStore::CacheMount LocalStore::cache_mount(const CacheMountOptions& options,
       [&] { return cat("cache mount ", quoted(options.id)); },
       [&] {
         const DirFd mounts = create_dir(cat(state_->path, "/mounts"), 0700);
-        const DirFd names(::openat(mounts.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!names) throw_errno("open the store's mounts");
         const std::string base(sha256_of(options.id).encoded());
         using Sharing = CacheMountOptions::Sharing;
         if (options.sharing != Sharing::exclusive) {
           const auto mode = options.sharing == Sharing::locked ? FileLock::Mode::exclusive
                                                                : FileLock::Mode::shared;
-          FileLock lock = lock_waiting(names, cat(base, ".lock"), mode, stop);
-          return CacheMount{made_cache(names, base, options), std::move(lock)};
+          FileLock lock = lock_waiting(mounts, cat(base, ".lock"), mode, stop);
+          return CacheMount{made_cache(mounts, base, options), std::move(lock)};
         }
         for (unsigned number = 0; number < kMostPrivate; ++number) {
           const std::string name = number == 0 ? base : cat(base, "-", number);
-          auto lock = FileLock::try_lock(names, cat(name, ".lock"), FileLock::Mode::exclusive);
-          if (lock) return CacheMount{made_cache(names, name, options), *std::move(lock)};
+          auto lock = FileLock::try_lock(mounts, cat(name, ".lock"), FileLock::Mode::exclusive);
+          if (lock) return CacheMount{made_cache(mounts, name, options), *std::move(lock)};
         }
         throw Error(Errc::limit_exceeded, "a thousand steps use it, each for itself");
       });

@@ -1,7 +1,6 @@
 #include "libimage/local/local_store.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include <fcntl.h>
@@ -40,13 +39,6 @@ DirFd open_part(const DirFd& dir, const char* name, int flags) {
   }
 }
 
-std::string real_path_of(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
-                                                         &std::free);
-  if (!real) throw_errno(cat("open store ", quoted(path)));
-  return real.get();
-}
-
 std::string boot_id() {
   try {
     return std::string(trimmed(read_file("/proc/sys/kernel/random/boot_id", 128)));
@@ -78,7 +70,9 @@ LocalStore::State::State(const std::string& directory)
     : dir(open_store_dir(directory)),
       images(directory, LayoutOptions{.create = true}),
       in_use(dir, kLocalStoreMark, FileLock::Mode::shared) {
-  path = real_path_of(directory);
+  const auto real = real_path(directory);
+  if (!real) throw_errno(cat("open store ", quoted(directory)));
+  path = *real;
   snapshots = open_part(dir, "snapshots", O_PATH);
   steps = open_part(dir, "steps", O_RDONLY);
   tmp = open_part(dir, "tmp", O_RDONLY);

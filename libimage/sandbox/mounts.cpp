@@ -244,7 +244,7 @@ UniqueFd open_content_source(const Mount& mount) {
           return otherwise;
         };
         const MountOptions place{MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, false, {{"mode", "700"}}};
-        const DirFd memory(new_mount("tmpfs", "tmpfs", place).release());
+        const DirFd memory(new_mount("tmpfs", "tmpfs", place));
         {
           const UniqueFd file =
               open_entry(memory, kName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
