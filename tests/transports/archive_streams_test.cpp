@@ -13,6 +13,7 @@
 #include "libimage/transports/stream_archive.h"
 #include "libimage/transports/transports.h"
 
+#include "tests/support/compressed.h"
 #include "tests/support/sample_image.h"
 #include "tests/support/tar_maker.h"
 #include "tests/support/thrown.h"
@@ -61,13 +62,6 @@ class StreamTest : public ::testing::Test {
     for (std::size_t i = 0; i < content.layers.size(); ++i) {
       EXPECT_EQ(read_blob(reader, manifest.layers[i]), content.layers[i]);
     }
-  }
-  static std::string compressed(std::string_view codec, const std::string& bytes) {
-    StringSink sink;
-    const auto encoder = codec_named(codec).compress_to(sink, {});
-    encoder->write(bytes_of(bytes));
-    encoder->finish();
-    return sink.text();
   }
 
   TempDir room{"/tmp"};

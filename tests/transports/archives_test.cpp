@@ -11,6 +11,7 @@
 #include "libimage/oci/layout.h"
 #include "libimage/transports/transports.h"
 
+#include "tests/support/compressed.h"
 #include "tests/support/sample_image.h"
 #include "tests/support/tar_maker.h"
 #include "tests/support/thrown.h"
@@ -43,14 +44,6 @@ class ArchiveTest : public ::testing::Test {
     write_image(*to, image);
     to->tag(Tag{}, image.descriptor);
     to->finish();
-  }
-
-  static std::string compressed(std::string_view codec, const std::string& bytes) {
-    StringSink sink;
-    const auto encoder = codec_named(codec).compress_to(sink, {});
-    encoder->write(bytes_of(bytes));
-    encoder->finish();
-    return sink.text();
   }
 
   TempDir room{"/tmp"};
