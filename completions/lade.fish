@@ -49,7 +49,7 @@ complete -c lade -n "__lade_verb 'build'" -l output -s o -r -d 'also write the i
 complete -c lade -n "__lade_verb 'build'" -l target -r -d 'build this stage, named or numbered from 0, instead of the last'
 complete -c lade -n "__lade_verb 'build'" -l build-arg -r -d 'value of an ARG; without a value, that of the environment'
 complete -c lade -n "__lade_verb 'build'" -l label -r -d 'a label of the image'
-complete -c lade -n "__lade_verb 'build'" -l platform -r -d 'the platform to build for, if not this machine'\''s'
+complete -c lade -n "__lade_verb 'build'" -l platform -r -d 'the platforms to build for, if not this machine'\''s; several make an index'
 complete -c lade -n "__lade_verb 'build'" -l secret -r -d 'a secret for RUN --mount=type=secret; without src or env, the variable or file ID'
 complete -c lade -n "__lade_verb 'build'" -l ssh -r -d 'an ssh agent for RUN --mount=type=ssh; '\''default'\'' is $SSH_AUTH_SOCK'
 complete -c lade -n "__lade_verb 'build'" -l no-cache -d 'run every step again'

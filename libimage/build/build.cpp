@@ -98,7 +98,13 @@ class StageRunner {
     run_graph(nodes, run_.jobs(), stop);
   }
 
-  StageState& target() { return *stages_.back(); }
+  std::vector<FinishedTarget> targets() {
+    std::vector<FinishedTarget> out;
+    for (std::size_t i = 0; i < graph_.targets.size(); ++i) {
+      out.push_back({.platform = run_.targets()[i].platform, .state = *stages_[graph_.targets[i]]});
+    }
+    return out;
+  }
 
  private:
   void add_need(const TreeRef& ref, std::vector<std::size_t>& needs) const {
@@ -140,14 +146,17 @@ class StageRunner {
   void run_stage(std::size_t index, const std::stop_token& stop) {
     const GraphStage& stage = graph_.stages[index];
     const StageSource& source = run_.file().stages[stage.index];
-    StageContext context(
-        run_, base_of(stage),
-        [this, &stage](const std::string& from) -> const RootFs& { return tree_of(stage, from); },
-        stop);
-    const std::vector<std::unique_ptr<Instruction>> triggers = take_triggers(context, source);
+    StageContext context(run_, base_of(stage),
+                         {.platform = stage.platform,
+                          .globals = run_.targets()[stage.target].globals,
+                          .tree_of = [this, &stage](const std::string& from) -> const RootFs& {
+                            return tree_of(stage, from);
+                          }},
+                         stop);
+    const std::vector<std::unique_ptr<Instruction>> triggers = take_triggers(context, stage);
     const std::size_t count = triggers.size() + source.instructions.size();
     std::size_t number = 0;
-    const std::string name = stage_label(run_.file(), stage.index);
+    const std::string name = label_of(stage);
     const auto step = [&](const Instruction& instruction) {
       if (stop.stop_requested()) throw Cancelled();
       execute(context, instruction, cat(name, " ", ++number, "/", count));
@@ -157,9 +166,38 @@ class StageRunner {
     stages_[index] = std::move(context.state());
   }
 
+  /// "builder"; with several platforms "linux/amd64 builder", and of a stage that one platform's
+  /// image needs from another "linux/amd64->arm64 builder".
+  std::string label_of(const GraphStage& stage) const {
+    const std::string name = stage_label(run_.file(), stage.index);
+    if (run_.targets().size() == 1) return name;
+    const oci::Platform& target = run_.targets()[stage.target].platform;
+    const bool crosses = !stage.shared && stage.platform != target;
+    return cat(oci::to_string(stage.platform),
+               crosses ? cat("->", target.architecture,
+                             target.variant.empty() ? "" : cat("/", target.variant))
+                       : std::string(),
+               " ", name);
+  }
+
+  /// Only a base of another build can bring a trigger whose argument a stage that was taken for the
+  /// same on all platforms declares.
+  void check_shared_trigger(const GraphStage& stage, const Instruction& trigger) const {
+    if (!stage.shared) return;
+    for (const std::string& name : trigger.declares()) {
+      for (const BuildTarget& target : run_.targets()) {
+        if (get_variable(target.globals, name) !=
+            get_variable(run_.targets().front().globals, name))
+          throw Error(Errc::unsupported,
+                      cat("it depends on the platform: build one platform at a time"));
+      }
+    }
+  }
+
   /// The base's ONBUILD lines, to be run first, once.
   std::vector<std::unique_ptr<Instruction>> take_triggers(StageContext& context,
-                                                          const StageSource& source) const {
+                                                          const GraphStage& stage) const {
+    const StageSource& source = run_.file().stages[stage.index];
     std::vector<std::unique_ptr<Instruction>> out;
     auto& stored = context.config().on_build;
     if (!stored) return out;
@@ -174,6 +212,7 @@ class StageRunner {
           throw Error(Errc::invalid_content,
                       cat("an ONBUILD trigger cannot be ", quoted(line.keyword)));
         out.push_back(parse_instruction({line, '\\'}));
+        check_shared_trigger(stage, *out.back());
       } catch (const Error& e) {
         throw run_.file().source->error(e.code(), source.from.lines,
                                         cat("ONBUILD ", printable(text), ": ", e.what()));
@@ -219,7 +258,7 @@ void warn_of_unused_arguments(const BuildRun& run) {
   }
   for (const auto& [name, value] : run.options().build_args) {
     if (declared.count(name) > 0 || is_proxy_variable(name) || name == "SOURCE_DATE_EPOCH" ||
-        get_variable(run.globals(), name))
+        get_variable(run.targets().front().globals, name))
       continue;
     run.services().observer.notify({.kind = ProgressEvent::Kind::warning,
                                     .note = cat("build argument ", quoted(name), " was not used")});
@@ -234,9 +273,9 @@ BuildResult build(const BuildOptions& options, const BuildServices& services,
   ContainerfileText text = read_containerfile(options);
   BuildRun run(options, services, parse_containerfile(std::move(text.name), std::move(text.text)));
   warn_of_unused_arguments(run);
-  StageRunner stages(run, stage_graph(run.file(), options.target, run.globals(), run.platform()));
+  StageRunner stages(run, stage_graph(run.file(), options.target, run.targets()));
   stages.run_all(stop);
-  BuildResult result = store_image(run, std::move(stages.target()));
+  BuildResult result = store_result(run, stages.targets());
   run.finish();
   return result;
 }

@@ -43,7 +43,7 @@ struct BuildOptions {
   std::string target = {};              ///< stage name or number; "": the last
   std::map<std::string, std::string> build_args = {};
   std::map<std::string, std::string> labels = {};    ///< put on the final image
-  std::optional<oci::Platform> platform = {};        ///< nullopt: the host's
+  std::vector<oci::Platform> platforms = {};         ///< one image for each; none: the host's
   std::map<std::string, SecretSource> secrets = {};  ///< by id, for RUN --mount=type=secret
   std::map<std::string, std::string> agents = {};    ///< id to socket, for RUN --mount=type=ssh
   bool no_cache = false;                             ///< steps run again; results are still stored
@@ -52,9 +52,10 @@ struct BuildOptions {
   oci::Family family = oci::Family::oci;
   std::string layer_codec = "gzip";
   CompressOptions compress = {};
-  unsigned jobs = 0;  ///< stages at once, and threads that read files; 0: one for each CPU
+  unsigned jobs = 0;  ///< steps at once, and threads that read files; 0: one for each CPU
   std::string hosts_file = "/etc/hosts";
   std::string resolv_conf = "/etc/resolv.conf";
+  std::string binfmt_dir = "/proc/sys/fs/binfmt_misc";  ///< what runs foreign programs
   Clock clock = system_now;
 };
 
@@ -77,12 +78,24 @@ struct BuildServices {
   ProgressObserver& observer;
 };
 
-struct BuildResult {
+/// What was built for one platform.
+struct BuiltImage {
+  oci::Platform platform;  ///< the one that was asked for
   oci::Document manifest;
   oci::ImageConfig config;
-  std::vector<std::string> names = {};  ///< full names that point to it now
-  std::uint64_t steps = 0;              ///< executed and cached together
+};
+
+struct BuildResult {
+  std::vector<BuiltImage> images = {};      ///< one for each platform, in the order asked for
+  std::optional<oci::Document> index = {};  ///< over them, if several platforms were asked for
+  std::vector<std::string> names = {};      ///< full names that point to root() now
+  std::uint64_t steps = 0;                  ///< executed and cached together
   std::uint64_t cached_steps = 0;
+
+  /// What the names point to: the index, or the one image's manifest.
+  [[nodiscard]] const oci::Document& root() const {
+    return index ? *index : images.front().manifest;
+  }
 };
 
 /// Builds, stores the image in services.store.images() under the names (or without one) and returns

@@ -115,7 +115,6 @@ BuildRun::BuildRun(const BuildOptions& options, const BuildServices& services, C
     : options_(options),
       services_(services),
       file_(std::move(file)),
-      platform_(options.platform ? normalised(*options.platform) : host_platform()),
       epoch_(options.source_date_epoch),
       jobs_(options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency())) {
   const auto argument = options.build_args.find("SOURCE_DATE_EPOCH");
@@ -127,37 +126,47 @@ BuildRun::BuildRun(const BuildOptions& options, const BuildServices& services, C
     epoch_ = Timestamp{.seconds = static_cast<std::int64_t>(*seconds)};
   }
   created_ = to_rfc3339(epoch_ ? *epoch_ : options.clock());
-  set_globals();
+  std::vector<oci::Platform> platforms = options.platforms;
+  if (platforms.empty()) platforms.push_back(host_platform());
+  for (oci::Platform& platform : platforms) {
+    platform = normalised(std::move(platform));
+    if (std::any_of(targets_.begin(), targets_.end(),
+                    [&](const BuildTarget& target) { return target.platform == platform; }))
+      continue;
+    targets_.push_back({.platform = std::move(platform)});
+    set_globals(targets_.back());
+  }
 }
 
 BuildRun::~BuildRun() = default;
 
-void BuildRun::set_globals() {
+void BuildRun::set_globals(BuildTarget& target) const {
+  Environment& globals = target.globals;
   const auto set_platform = [&](std::string_view prefix, const oci::Platform& platform) {
     const std::string variant = platform.variant.empty() ? "" : cat("/", platform.variant);
-    set_variable(globals_, cat(prefix, "PLATFORM"),
+    set_variable(globals, cat(prefix, "PLATFORM"),
                  cat(platform.os, "/", platform.architecture, variant));
-    set_variable(globals_, cat(prefix, "OS"), platform.os);
-    set_variable(globals_, cat(prefix, "OSVERSION"), platform.os_version);
-    set_variable(globals_, cat(prefix, "ARCH"), platform.architecture);
-    set_variable(globals_, cat(prefix, "VARIANT"), platform.variant);
+    set_variable(globals, cat(prefix, "OS"), platform.os);
+    set_variable(globals, cat(prefix, "OSVERSION"), platform.os_version);
+    set_variable(globals, cat(prefix, "ARCH"), platform.architecture);
+    set_variable(globals, cat(prefix, "VARIANT"), platform.variant);
   };
   set_platform("BUILD", host_platform());
-  set_platform("TARGET", platform_);
-  set_variable(globals_, "TARGETSTAGE",
+  set_platform("TARGET", target.platform);
+  set_variable(globals, "TARGETSTAGE",
                options_.target.empty() ? std::string("default") : options_.target);
   for (const auto& [name, value] : options_.build_args) {
-    if (get_variable(globals_, name)) set_variable(globals_, name, value);
+    if (get_variable(globals, name)) set_variable(globals, name, value);
   }
-  const Expander expander([&](std::string_view name) { return get_variable(globals_, name); },
+  const Expander expander([&](std::string_view name) { return get_variable(globals, name); },
                           file_.escape);
   for (const GlobalArg& arg : file_.global_args) {
     try {
       const auto given = options_.build_args.find(arg.name);
       if (given != options_.build_args.end()) {
-        set_variable(globals_, arg.name, given->second);
+        set_variable(globals, arg.name, given->second);
       } else if (arg.value) {
-        set_variable(globals_, arg.name, expander.word(*arg.value));
+        set_variable(globals, arg.name, expander.word(*arg.value));
       }
     } catch (const Error& e) {
       throw file_.source->error(e.code(), arg.lines, e.what());

@@ -12,6 +12,7 @@
 #include "libimage/build/build_context.h"
 #include "libimage/build/containerfile.h"
 #include "libimage/build/environment.h"
+#include "libimage/build/stage_graph.h"
 #include "libimage/container/root_fs.h"
 
 namespace lade::build {
@@ -43,9 +44,8 @@ class BuildRun {
   [[nodiscard]] const BuildOptions& options() const noexcept { return options_; }
   [[nodiscard]] const BuildServices& services() const noexcept { return services_; }
   [[nodiscard]] const Containerfile& file() const noexcept { return file_; }
-  [[nodiscard]] const oci::Platform& platform() const noexcept { return platform_; }
-  /// Platform arguments and ARGs before the first FROM, with the values of --build-arg.
-  [[nodiscard]] const Environment& globals() const noexcept { return globals_; }
+  /// The platforms that the build is for, at least one, none twice.
+  [[nodiscard]] const std::vector<BuildTarget>& targets() const noexcept { return targets_; }
   [[nodiscard]] const std::optional<Timestamp>& epoch() const noexcept { return epoch_; }
   /// RFC 3339: the epoch, or the time when the build began.
   [[nodiscard]] const std::string& created() const noexcept { return created_; }
@@ -72,16 +72,15 @@ class BuildRun {
   void finish() noexcept;
 
  private:
-  void set_globals();
+  void set_globals(BuildTarget& target) const;
   const TempDir& scratch();
 
   const BuildOptions& options_;
   const BuildServices& services_;
   Containerfile file_;
-  oci::Platform platform_;
+  std::vector<BuildTarget> targets_;
   std::optional<Timestamp> epoch_;
   std::string created_;
-  Environment globals_;
   unsigned jobs_;
   std::atomic<std::uint64_t> steps_ = 0;
   std::atomic<std::uint64_t> cached_steps_ = 0;

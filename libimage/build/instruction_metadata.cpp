@@ -69,6 +69,14 @@ class OnBuild final : public Instruction {
     triggers->push_back(std::move(trigger));
     stage.commit(cat("ONBUILD ", line().arguments));
   }
+  /// What its trigger will, in a stage FROM this one.
+  [[nodiscard]] std::vector<std::string> declares() const override {
+    std::vector<std::string> words = plain_words(line().arguments);
+    if (words.empty() || lower_case(words.front()) != "arg") return {};
+    words.erase(words.begin());
+    for (std::string& word : words) word.resize(std::min(word.size(), word.find('=')));
+    return words;
+  }
 };
 
 class StopSignal final : public Instruction {

@@ -2,11 +2,13 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/build/account.h"
+#include "libimage/build/emulation.h"
 #include "libimage/build/instructions.h"
 #include "libimage/build/shell_command.h"
 #include "libimage/build/stage.h"
 #include "libimage/build/step_key.h"
 #include "libimage/build/step_mounts.h"
+#include "libimage/name/platform.h"
 
 namespace lade::build {
 namespace {
@@ -81,6 +83,7 @@ class Run final : public Instruction {
                                  const Environment& environment, NetworkMode network,
                                  const std::vector<RunMount>& mounts) const {
     if (arguments.empty()) throw Error(Errc::invalid_content, "RUN has no command");
+    require_emulation(stage.platform(), host_platform(), stage.run().options().binfmt_dir);
     const oci::ExecutionConfig& config = stage.config();
     const Account account = resolve_account(stage.root(), config.user);
     sandbox::RuntimeConfig step = sandbox::default_config();

@@ -47,7 +47,7 @@ class Arg final : public Instruction {
     const auto argument = given.find(declaration.name);
     if (argument != given.end()) return argument->second;
     if (declaration.value) return expander.word(*declaration.value);
-    return get_variable(stage.run().globals(), declaration.name);
+    return get_variable(stage.globals(), declaration.name);
   }
 
   std::vector<Declaration> declarations_;

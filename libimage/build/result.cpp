@@ -20,9 +20,19 @@ std::string full_image_name(const std::string& name) {
   return reference.str();
 }
 
-BuildResult store_image(BuildRun& run, StageState state) {
+namespace {
+
+oci::Document stored(LayoutStore& store, const oci::MediaType& media_type, std::string raw,
+                     std::variant<oci::Manifest, oci::Index, oci::Unknown> parsed) {
+  oci::Descriptor descriptor = oci::describe(media_type, raw);
+  store.put_manifest(descriptor, raw);
+  return {.descriptor = std::move(descriptor), .raw = std::move(raw), .parsed = std::move(parsed)};
+}
+
+BuiltImage store_image(BuildRun& run, FinishedTarget target) {
   LayoutStore& store = run.services().store.images();
   const oci::Family family = run.options().family;
+  StageState& state = target.state;
   oci::ImageConfig& image = state.image;
   for (const auto& [name, value] : run.options().labels) image.config->labels[name] = value;
   image.created = run.created();
@@ -47,17 +57,39 @@ BuildResult store_image(BuildRun& run, StageState state) {
     writer->commit(manifest.config.media_type);
   }
   std::string raw = oci::serialise(manifest);
-  oci::Descriptor descriptor = oci::describe(manifest.media_type, raw);
-  store.put_manifest(descriptor, raw);
-  BuildResult result{.manifest = {.descriptor = std::move(descriptor),
-                                  .raw = std::move(raw),
-                                  .parsed = std::move(manifest)},
-                     .config = std::move(image)};
+  const oci::MediaType media_type = manifest.media_type;
+  return {.platform = std::move(target.platform),
+          .manifest = stored(store, media_type, std::move(raw), std::move(manifest)),
+          .config = std::move(image)};
+}
+
+/// The index over `images`, in their order.
+oci::Document store_index(BuildRun& run, const std::vector<BuiltImage>& images) {
+  oci::Index index{.media_type = oci::MediaType(run.options().family == oci::Family::oci
+                                                    ? oci::kImageIndex
+                                                    : oci::kDockerManifestList)};
+  for (const BuiltImage& image : images) {
+    index.manifests.push_back(image.manifest.descriptor);
+    index.manifests.back().platform = image.platform;
+  }
+  std::string raw = oci::serialise(index);
+  const oci::MediaType media_type = index.media_type;
+  return stored(run.services().store.images(), media_type, std::move(raw), std::move(index));
+}
+
+}  // namespace
+
+BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets) {
+  LayoutStore& store = run.services().store.images();
+  BuildResult result;
+  for (FinishedTarget& target : targets)
+    result.images.push_back(store_image(run, std::move(target)));
+  if (result.images.size() > 1) result.index = store_index(run, result.images);
   for (const std::string& name : run.options().names) {
     result.names.push_back(full_image_name(name));
-    store.tag(Tag{result.names.back()}, result.manifest.descriptor);
+    store.tag(Tag{result.names.back()}, result.root().descriptor);
   }
-  if (result.names.empty()) store.tag(Tag{}, result.manifest.descriptor);
+  if (result.names.empty()) store.tag(Tag{}, result.root().descriptor);
   result.steps = run.steps();
   result.cached_steps = run.cached_steps();
   return result;

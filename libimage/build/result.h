@@ -5,8 +5,15 @@
 
 namespace lade::build {
 
-/// Writes the config and the manifest of a finished stage into the local store and names them as
-/// the options say. Throws Error{limit_exceeded} for a config that nobody could read.
-BuildResult store_image(BuildRun& run, StageState state);
+/// The finished last stage for one platform.
+struct FinishedTarget {
+  oci::Platform platform;
+  StageState state;
+};
+
+/// Writes the configs and manifests of the finished targets (one at least) into the local store,
+/// for several an index over them, and names the result as the options say. Throws
+/// Error{limit_exceeded} for a config that nobody could read.
+BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets);
 
 }  // namespace lade::build

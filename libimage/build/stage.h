@@ -12,17 +12,28 @@ namespace lade::build {
 /// Finds the finished tree of the stage or image that a COPY --from names.
 using TreeOf = std::function<const RootFs&(const std::string& from)>;
 
+/// Where a stage's instructions are executed.
+struct StageScope {
+  oci::Platform platform;      ///< of the stage
+  const Environment& globals;  ///< of the target (BuildTarget)
+  TreeOf tree_of;
+};
+
 /// A stage while its instructions are executed; one thread's.
 class StageContext {
  public:
-  StageContext(BuildRun& run, StageState state, TreeOf tree_of, std::stop_token stop)
-      : run_(run), state_(std::move(state)), tree_of_(std::move(tree_of)), stop_(std::move(stop)) {}
+  StageContext(BuildRun& run, StageState state, StageScope scope, std::stop_token stop)
+      : run_(run), state_(std::move(state)), scope_(std::move(scope)), stop_(std::move(stop)) {}
 
   [[nodiscard]] BuildRun& run() noexcept { return run_; }
+  [[nodiscard]] const oci::Platform& platform() const noexcept { return scope_.platform; }
+  [[nodiscard]] const Environment& globals() const noexcept { return scope_.globals; }
   [[nodiscard]] StageState& state() noexcept { return state_; }
   [[nodiscard]] oci::ExecutionConfig& config() { return state_.config(); }
   [[nodiscard]] RootFs& root() noexcept { return state_.root; }
-  [[nodiscard]] const RootFs& tree_of(const std::string& from) const { return tree_of_(from); }
+  [[nodiscard]] const RootFs& tree_of(const std::string& from) const {
+    return scope_.tree_of(from);
+  }
   [[nodiscard]] const std::stop_token& stop() const noexcept { return stop_; }
 
   /// Expands by what was set before this instruction.
@@ -53,7 +64,7 @@ class StageContext {
 
   BuildRun& run_;
   StageState state_;
-  TreeOf tree_of_;
+  StageScope scope_;
   std::stop_token stop_;
   std::string item_;
   std::string label_;

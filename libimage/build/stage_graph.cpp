@@ -17,12 +17,17 @@ std::optional<std::size_t> stage_named(const Containerfile& file, const std::str
   return std::nullopt;
 }
 
+/// What the graphs of all platforms share.
+using Images = std::vector<ImageRef>;
+
+/// The graph of one platform.
 class GraphBuilder {
  public:
-  GraphBuilder(const Containerfile& file, const Environment& globals, const oci::Platform& platform)
-      : file_(file), globals_(globals), platform_(platform) {}
+  GraphBuilder(const Containerfile& file, const BuildTarget& target, Images& images)
+      : file_(file), globals_(target.globals), platform_(target.platform), images_(images) {}
 
-  StageGraph build(std::size_t target) {
+  /// The stages that `target` needs, in the order of the file.
+  std::vector<GraphStage> build(std::size_t target) {
     // Edges lead to earlier stages only: walking backwards from the target sees each one after all
     // that need it.
     std::vector<bool> needed(target + 1);
@@ -36,19 +41,7 @@ class GraphBuilder {
       stages.push_back(std::move(stage));
     }
     std::reverse(stages.begin(), stages.end());
-    StageGraph graph{.stages = std::move(stages), .images = std::move(images_)};
-    const auto renumber = [&](TreeRef& ref) {
-      if (ref.kind != TreeRef::Kind::stage) return;
-      const auto found =
-          std::find_if(graph.stages.begin(), graph.stages.end(),
-                       [&](const GraphStage& stage) { return stage.index == ref.index; });
-      ref.index = static_cast<std::size_t>(found - graph.stages.begin());
-    };
-    for (GraphStage& stage : graph.stages) {
-      renumber(stage.base);
-      for (auto& [text, ref] : stage.from) renumber(ref);
-    }
-    return graph;
+    return stages;
   }
 
  private:
@@ -126,8 +119,61 @@ class GraphBuilder {
 
   const Containerfile& file_;
   const Environment& globals_;
-  oci::Platform platform_;
-  std::vector<ImageRef> images_;
+  const oci::Platform& platform_;
+  Images& images_;
+};
+
+/// Puts the graphs of the platforms into one. Two stages are the same if they are the same lines on
+/// the same trees for the same platform, and no argument that they declare has another value.
+class GraphMerger {
+ public:
+  GraphMerger(const Containerfile& file, const std::vector<BuildTarget>& targets)
+      : file_(file), targets_(targets) {}
+
+  void add(std::vector<GraphStage> stages, std::size_t target) {
+    std::map<std::size_t, std::size_t> placed;  // by the index in the file
+    const auto place = [&](TreeRef& ref) {
+      if (ref.kind == TreeRef::Kind::stage) ref.index = placed.at(ref.index);
+    };
+    for (GraphStage& stage : stages) {
+      stage.target = target;
+      place(stage.base);
+      for (auto& [text, ref] : stage.from) place(ref);
+      const auto same = std::find_if(graph_.stages.begin(), graph_.stages.end(),
+                                     [&](const GraphStage& s) { return is_same(s, stage); });
+      placed[stage.index] = static_cast<std::size_t>(same - graph_.stages.begin());
+      if (same == graph_.stages.end()) {
+        graph_.stages.push_back(std::move(stage));
+      } else {
+        same->shared = true;
+      }
+    }
+    graph_.targets.push_back(placed.rbegin()->second);
+  }
+
+  StageGraph take(Images images) {
+    graph_.images = std::move(images);
+    return std::move(graph_);
+  }
+
+ private:
+  bool is_same(const GraphStage& a, const GraphStage& b) const {
+    if (a.index != b.index || a.base != b.base || a.platform != b.platform || a.from != b.from)
+      return false;
+    const StageSource& source = file_.stages[a.index];
+    return std::all_of(
+        source.instructions.begin(), source.instructions.end(), [&](const auto& instruction) {
+          const std::vector<std::string> names = instruction->declares();
+          return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+            return get_variable(targets_[a.target].globals, name) ==
+                   get_variable(targets_[b.target].globals, name);
+          });
+        });
+  }
+
+  const Containerfile& file_;
+  const std::vector<BuildTarget>& targets_;
+  StageGraph graph_;
 };
 
 std::size_t target_index(const Containerfile& file, const std::string& target) {
@@ -148,8 +194,13 @@ std::size_t target_index(const Containerfile& file, const std::string& target) {
 }  // namespace
 
 StageGraph stage_graph(const Containerfile& file, const std::string& target,
-                       const Environment& globals, const oci::Platform& platform) {
-  return GraphBuilder(file, globals, platform).build(target_index(file, target));
+                       const std::vector<BuildTarget>& targets) {
+  const std::size_t last = target_index(file, target);
+  Images images;
+  GraphMerger merger(file, targets);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    merger.add(GraphBuilder(file, targets[i], images).build(last), i);
+  return merger.take(std::move(images));
 }
 
 std::string stage_label(const Containerfile& file, std::size_t index) {

@@ -25,24 +25,35 @@ struct ImageRef {
   LineRange lines = {};  ///< where it is named first
 };
 
-/// A stage that the target needs.
+/// One of the platforms that the build is for.
+struct BuildTarget {
+  oci::Platform platform = {};
+  /// Platform arguments and ARGs before the first FROM, with the values of --build-arg.
+  Environment globals = {};
+};
+
+/// A stage that a target needs. Targets share it where nothing in it depends on theirs.
 struct GraphStage {
-  std::size_t index = 0;  ///< in the Containerfile
+  std::size_t index = 0;   ///< in the Containerfile
+  std::size_t target = 0;  ///< the first that needs it: of BuildRun::targets()
+  bool shared = false;     ///< other targets need it too
   TreeRef base = {};
   oci::Platform platform = {};
   std::map<std::string, TreeRef> from = {};  ///< by the text of --from
 };
 
 struct StageGraph {
-  std::vector<GraphStage> stages = {};  ///< in the order of the file; the last one is the target
+  std::vector<GraphStage> stages = {};    ///< each after all that it needs
+  std::vector<std::size_t> targets = {};  ///< for each platform its last stage, of `stages`
   std::vector<ImageRef> images = {};
 };
 
-/// The stages that `target` ("": the last; a name or a number) needs. Stage names go before image
-/// names; only earlier stages can be named. Throws with place and excerpt: an unknown target, a
-/// FROM that expands to nothing, a --from that names its own or a later stage.
+/// The stages that stage `target` ("": the last; a name or a number) needs, for all platforms in
+/// one graph. Stage names go before image names; only earlier stages can be named. Throws with
+/// place and excerpt: an unknown target, a FROM that expands to nothing, a --from that names its
+/// own or a later stage.
 StageGraph stage_graph(const Containerfile& file, const std::string& target,
-                       const Environment& globals, const oci::Platform& platform);
+                       const std::vector<BuildTarget>& targets);
 
 /// "builder", or the stage's number.
 std::string stage_label(const Containerfile& file, std::size_t index);

@@ -74,6 +74,16 @@ class BuildTest : public testing::Test {
         0);
   }
 
+  /// What was built, with the first platform's image at hand.
+  struct BuildResult : build::BuildResult {
+    explicit BuildResult(build::BuildResult result)
+        : build::BuildResult(std::move(result)),
+          manifest(images.front().manifest),
+          config(images.front().config) {}
+    oci::Document manifest;
+    oci::ImageConfig config;
+  };
+
   /// Builds `text` under the name "test".
   BuildResult build(const std::string& text,
                     const std::function<void(BuildOptions&)>& change = {}) {
@@ -82,13 +92,13 @@ class BuildTest : public testing::Test {
           return Timestamp{1'700'000'000, 0};
         }};
     if (change) change(options);
-    return lade::build::build(
+    return BuildResult(lade::build::build(
         options,
         {.store = store_,
          .runner = *runner_,
          .resolve = [&](const std::string& name, const oci::Platform&) { return resolve(name); },
          .observer = observer_},
-        {});
+        {}));
   }
 
   Error error_of(const std::string& text, const std::function<void(BuildOptions&)>& change = {}) {

@@ -53,8 +53,9 @@ constexpr std::array<OptionSpec, 18> kBuildOptions = {{
      .repeats = true},
     {.name = "label", .value = "KEY=VALUE", .help = "a label of the image", .repeats = true},
     {.name = "platform",
-     .value = "OS/ARCH[/VARIANT]",
-     .help = "the platform to build for, if not this machine's"},
+     .value = "OS/ARCH[/VARIANT],...",
+     .help = "the platforms to build for, if not this machine's; several make an index",
+     .repeats = true},
     {.name = "secret",
      .value = "id=ID[,src=FILE|,env=NAME]",
      .help = "a secret for RUN --mount=type=secret; without src or env, the variable or file ID",
@@ -223,8 +224,10 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
   options.labels = pairs(arguments, "label");
   options.secrets = secrets(arguments, environment);
   options.agents = agents(arguments, environment);
-  if (const auto platform = arguments.value("platform"))
-    options.platform = parse_platform(*platform);
+  for (const std::string& words : arguments.values("platform")) {
+    for (const std::string_view word : split(words, ','))
+      options.platforms.push_back(parse_platform(word));
+  }
   options.no_cache = arguments.flag("no-cache");
   options.source_date_epoch = source_date_epoch(options.build_args, environment);
   if (arguments.value_or("network", "host") == "none") options.network = build::NetworkMode::none;
@@ -297,7 +300,7 @@ void write_output(const std::string& name, const build::BuildResult& result, Loc
                [&] {
                  OpenedDestination destination = open_destination(name, session, stores);
                  const CopyOptions options{.what = CopyOptions::What::all};
-                 const CopyPlan plan = plan_copy(store.images(), result.manifest.descriptor,
+                 const CopyPlan plan = plan_copy(store.images(), result.root().descriptor,
                                                  destination.writer->accepts(), options);
                  if (!destination.tag)
                    throw Error(Errc::invalid_argument,
@@ -333,17 +336,18 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         for (const std::string& output : arguments.values("output")) {
           write_output(output, result, store, *session, stores, *progress, stop.token());
         }
-        const oci::Descriptor& manifest = result.manifest.descriptor;
+        const oci::Descriptor& root = result.root().descriptor;
         if (const auto file = arguments.value("iidfile")) {
-          write_text_file(*file,
-                          std::get<oci::Manifest>(result.manifest.parsed).config.digest.str());
+          // The image ID; of several images the index's digest, as docker.
+          const auto* manifest = std::get_if<oci::Manifest>(&result.root().parsed);
+          write_text_file(*file, (manifest != nullptr ? manifest->config : root).digest.str());
         }
         if (const auto file = arguments.value("digestfile"))
-          write_text_file(*file, manifest.digest.str());
+          write_text_file(*file, root.digest.str());
         progress->notify({.kind = ProgressEvent::Kind::summary,
-                          .note = cat("built ", manifest.digest.str(), ", ", result.steps,
-                                      " steps, ", result.cached_steps, " from the cache")});
-        print(cat(manifest.digest.str(), "\n"));
+                          .note = cat("built ", root.digest.str(), ", ", result.steps, " steps, ",
+                                      result.cached_steps, " from the cache")});
+        print(cat(root.digest.str(), "\n"));
       });
   return 0;
 }
