@@ -38,7 +38,8 @@ const std::map<std::string, Modules>& arrows() {
       {"local", {"layer"}},
       {"copy", {"store", "compress", "seekable", "task"}},
       {"container", {"local", "image", "sandbox"}},
-      {"build", {"container", "copy", "task"}},
+      {"packages", {"digest"}},
+      {"build", {"container", "copy", "packages", "task"}},
   };
   return kArrows;
 }
@@ -110,7 +111,7 @@ TEST(Architecture, ThirdPartyLibrariesStayInTheirModules) {
       {"openssl/", {"digest"}},
       {"curl/", {"http"}},
       {"archive", {"compress"}},
-      {"nlohmann/", {"oci", "sandbox", "config", "transports", "http", "seekable", "template"}},
+      {"nlohmann/", {"oci", "sandbox", "config", "transports", "http", "seekable", "template", "packages", "build"}},
       {"zstd", {"compress"}},
       {"libdeflate", {"compress"}},
       {"isa-l/", {"compress"}},
