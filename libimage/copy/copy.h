@@ -52,7 +52,7 @@ struct CopyOptions {
   bool preserve_digests = false;  ///< Error where that cannot hold
   /// Signatures that the source keeps beside its documents (Reader::signatures). `keep`: copied; an
   /// Error where the destination cannot hold them, or where a signed document would change.
-  enum class Signatures { keep, remove };
+  enum class Signatures { keep, remove_of_indexes, remove };
   Signatures signatures = Signatures::keep;
   unsigned jobs = 6;  ///< blobs at once
   RetryPolicy retry = {.attempts = 3};

@@ -18,6 +18,7 @@ namespace {
 using oci::Descriptor;
 using oci::Document;
 using oci::Family;
+using Signatures = CopyOptions::Signatures;
 using What = CopyOptions::What;
 
 // Of all documents together: they are held until the copy is done.
@@ -41,7 +42,7 @@ class Planner {
     mark_changes();
     if (options_.attached != CopyOptions::Attached::left_behind) add_attached();
     plan_.rewrites_documents = !plan_.changed.empty();
-    if (options_.signatures == CopyOptions::Signatures::keep) add_signatures(root);
+    if (options_.signatures != Signatures::remove) add_signatures(root);
     if (options_.preserve_digests) check_digests(root);
     return std::move(plan_);
   }
@@ -71,7 +72,9 @@ class Planner {
   /// What is signed stays as it is, and its signatures come along.
   void add_signatures(const Descriptor& root) {
     std::uint64_t bytes = 0;
-    const auto take = [&](const Descriptor& document) {
+    const auto take = [&](const Descriptor& document) -> std::vector<std::string> {
+      const bool index = oci::is_index(document.media_type);
+      if (index && options_.signatures == Signatures::remove_of_indexes) return {};
       std::vector<std::string> found = documents_.source().signatures(document);
       for (const std::string& signature : found) bytes += signature.size();
       if (bytes > kMaxSignatureBytes) {

@@ -166,6 +166,11 @@ TEST_F(AttachedTest, WhatIsSignedIsNeitherTrimmedNorConverted) {
   EXPECT_EQ(plan(reader, accepts).signatures.size(), 1U);
   options_.layer_codec = "zstd";
   EXPECT_THROW(plan(reader, accepts), Error);
+  options_.signatures = CopyOptions::Signatures::remove_of_indexes;
+  EXPECT_TRUE(plan(reader).signatures.empty());
+  reader.kept_signatures[image_.digest] = {"signature"};
+  options_.layer_codec.clear();
+  EXPECT_EQ(plan(reader, accepts).signatures.size(), 1U);
   options_.signatures = CopyOptions::Signatures::remove;
   EXPECT_TRUE(plan(reader).signatures.empty());
 }

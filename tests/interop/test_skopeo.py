@@ -4,6 +4,7 @@ Debian's is 1.9.3. Where newer releases print something else, we follow these, a
 "Copying N images generated from M images in list", no "Storing signatures" without signatures, exit status 2 for images that
 do not exist, help on standard error with status 1 for a wrong number of arguments, architectures in quotes.
 """
+import hashlib
 import json
 import os
 import re
@@ -123,6 +124,12 @@ class Skopeo(Case):
         self.assertEqual(self.ours("inspect", "-f", "{{join .Env \"+\"}}", "oci:l:a").out, "A=b+PATH=/bin\n")
         self.both("inspect", "--raw", "--format", "x", "oci:l:a")
 
+    def test_digests_by_another_algorithm(self):
+        raw = self.ours("inspect", "--raw", "oci:l:a").out.encode()
+        shown = self.ours("inspect", "--manifest-digest", "sha512", "-f", "{{.Digest}}", "oci:l:a")
+        self.assertEqual(shown.out, f"sha512:{hashlib.sha512(raw).hexdigest()}\n")
+        self.assertEqual(self.ours("inspect", "--manifest-digest", "md5", "oci:l:a").status, 1)
+
     def test_tags(self):
         self.both("list-tags", "--tls-verify=false", "REG/app")
         self.both("list-tags", "--tls-verify=false", "REG/app:1.0")
@@ -215,12 +222,6 @@ class Skopeo(Case):
         self.assertEqual(streamed[1], first[1])
         run(SKOPEO, "copy", "--src-tls-verify=false", target, f"dir:{self.tmp}/back")
 
-    def test_completion_is_refused(self):
-        for shell in ("bash", "zsh", "fish", "powershell"):
-            result = self.ours("completion", shell)
-            self.assertEqual((result.status, result.out), (1, ""))
-            self.assertIn("completion is not implemented for skopeo's name: use 'lade completion'", result.err)
-
     def test_images_that_do_not_exist(self):
         for words in (["inspect", "--tls-verify=false", "REG/app:none"], ["inspect", "oci:l:none"],
                       ["copy", "--src-tls-verify=false", "REG/app:none", "dir:out"], ["copy", "oci:l:none", "dir:out"]):
@@ -291,6 +292,14 @@ class Skopeo(Case):
         theirs = self.theirs("sync", "--src", "docker", "--dest", "dir", "--src-tls-verify=false", f"{self.registry[9:]}/app", "other")
         self.assertEqual(theirs.status, 0, theirs.err)
         self.assertEqual(sorted(os.listdir(self.tmp / "synced")), sorted(os.listdir(self.tmp / "other")))
+        rejecting = {"default": [{"type": "insecureAcceptAnything"}],
+                     "transports": {"docker": {f"{self.registry[9:]}/app:1.0": [{"type": "reject"}]}}}
+        self.write("one.json", json.dumps(rejecting))
+        words = ["--policy", "one.json", "sync", "--src", "docker", "--dest", "dir", "--src-tls-verify=false", f"{self.registry[9:]}/app"]
+        result = self.ours(*words, "--keep-going", "some")
+        self.assertEqual((result.status, os.listdir(self.tmp / "some")), (1, ["app:2.0"]))
+        self.assertIn("Source image rejected: Running image", result.err)
+        self.assertIn("Sync failed due to previous reported error(s)", result.err)
         for words in (["sync"], ["sync", "--src", "x", "--dest", "docker"], ["sync", "--src", "dir", "--dest", "dir"], ["sync", "--src", "docker"]):
             self.both(*words, "a", "b")
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include "libimage/base/text.h"
 #include "libimage/template/go_text.h"
@@ -14,11 +15,7 @@ using Kind = FlagSpec::Kind;
 using templates::go_quote;
 
 constexpr FlagSpec kHelp = {
-    .name = "help", .letter = 'h', .kind = Kind::boolean, .help = "help for "};
-
-bool takes_no_value(const FlagSpec& flag) {
-  return flag.kind == Kind::boolean || flag.kind == Kind::optional_boolean;
-}
+    .name = "help", .letter = 'h', .kind = Kind::boolean, .help = kHelpFlagText};
 
 std::optional<bool> boolean_of(std::string_view text) {
   for (const std::string_view word : {"1", "t", "T", "true", "TRUE", "True"})
@@ -239,23 +236,31 @@ std::vector<std::string> parse_flags(const FlagGroups& groups,
   return FlagParser(groups, words, flags).run(stop);
 }
 
-std::string flag_usages(const FlagGroups& groups, std::string_view command) {
-  const std::string help = cat(kHelp.help, command);
-  std::vector<FlagSpec> shown;
-  for (const FlagGroup& group : groups) shown.insert(shown.end(), group.begin(), group.end());
-  shown.push_back(kHelp);
-  shown.back().help = help;
+bool takes_no_value(const FlagSpec& flag) {
+  return flag.kind == Kind::boolean || flag.kind == Kind::optional_boolean;
+}
+
+std::vector<FlagSpec> shown_flags(const FlagGroups& groups) {
+  std::vector<FlagSpec> shown = {kHelp};
+  for (const FlagGroup& group : groups) {
+    std::copy_if(group.begin(), group.end(), std::back_inserter(shown),
+                 [](const FlagSpec& flag) { return !flag.hidden; });
+  }
   std::sort(shown.begin(), shown.end(),
             [](const FlagSpec& a, const FlagSpec& b) { return a.name < b.name; });
+  return shown;
+}
+
+std::string flag_usages(const FlagGroups& groups, std::string_view command) {
+  const std::string help = cat(kHelp.help, command);
   std::vector<std::pair<std::string, std::string_view>> lines;
   std::size_t width = 0;
-  for (const FlagSpec& flag : shown) {
-    if (flag.hidden) continue;
+  for (const FlagSpec& flag : shown_flags(groups)) {
     std::string line = flag.letter == 0 ? "      " : cat("  -", flag.letter, ", ");
     line += cat("--", flag.name);
     if (const std::string_view type = type_of(flag); !type.empty()) line += cat(" ", type);
     width = std::max(width, line.size());
-    lines.emplace_back(std::move(line), flag.help);
+    lines.emplace_back(std::move(line), flag.name == kHelp.name ? help : flag.help);
   }
   std::string out;
   for (const auto& [line, text] : lines)

@@ -71,6 +71,14 @@ std::vector<std::string> parse_flags(const FlagGroups& groups,
                                      const std::vector<std::string>& words, Stop stop,
                                      Flags& flags);
 
+/// True for a flag whose value is not the next word.
+bool takes_no_value(const FlagSpec& flag);
+
+/// The flags that are not hidden, by name, --help among them, whose text ends with the name of the
+/// command.
+std::vector<FlagSpec> shown_flags(const FlagGroups& groups);
+inline constexpr std::string_view kHelpFlagText = "help for ";
+
 /// The list of flags in --help, sorted, the columns aligned.
 std::string flag_usages(const FlagGroups& groups, std::string_view command);
 

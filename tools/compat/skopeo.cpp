@@ -1,8 +1,7 @@
-// The table of skopeo's commands, and what all of them share: help, versions, failures.
+// What skopeo's commands share: help, versions, failures.
 #include "tools/compat/skopeo.h"
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -14,8 +13,8 @@
 #include "tools/common/signals.h"
 #include "tools/common/terminal.h"
 #include "tools/compat/go_log.h"
-#include "tools/compat/skopeo_commands.h"
 #include "tools/compat/skopeo_flags.h"
+#include "tools/compat/skopeo_table.h"
 
 namespace lade::tools::compat {
 namespace {
@@ -23,122 +22,12 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kInterrupted = 130;
 
-struct Command {
-  std::string_view name = {};
-  std::string_view use = {};  ///< behind the name
-  std::string_view summary = {};
-  std::string_view description = {};  ///< "%" stands for the transports
-  std::string_view example = {};
-  FlagGroups flags = {};
-  void (*run)(const Invocation&) = nullptr;  ///< nullptr: not implemented
-  bool hidden = false;
-};
-
 std::string transport_list() {
   std::vector<std::string> names = transport_names();
   std::sort(names.begin(), names.end());
   std::string out;
   for (const std::string& name : names) out += cat(out.empty() ? "" : ", ", name);
   return out;
-}
-
-std::vector<Command> image_commands() {
-  return {
-      {.name = "copy",
-       .use = "[command options] SOURCE-IMAGE DESTINATION-IMAGE",
-       .summary = "Copy an IMAGE-NAME from one location to another",
-       .description = "Container \"IMAGE-NAME\" uses a \"transport\":\"details\" format.\n\n"
-                      "Supported transports:\n%\n\n"
-                      "See skopeo(1) section \"IMAGE NAMES\" for the expected format",
-       .example = "skopeo copy docker://quay.io/skopeo/stable:latest "
-                  "docker://registry.example.com/skopeo:latest",
-       .flags = {kSharedFlags, kDeprecatedTlsFlags, kSourceDockerFlags, kSourceImageFlags,
-                 kDestDockerFlags, kDestImageFlags, kRetryFlags, kSharedCopyFlags, kCopyFlags},
-       .run = skopeo_copy},
-      {.name = "delete",
-       .use = "[command options] IMAGE-NAME",
-       .summary = "Delete image IMAGE-NAME",
-       .description = "Delete an \"IMAGE_NAME\" from a transport\nSupported transports:\n%\n"
-                      "See skopeo(1) section \"IMAGE NAMES\" for the expected format",
-       .example = "skopeo delete docker://registry.example.com/example/pause:latest",
-       .flags = {kSharedFlags, kDockerFlags, kImageFlags, kRetryFlags},
-       .run = skopeo_delete},
-      {.name = "inspect",
-       .use = "[command options] IMAGE-NAME",
-       .summary = "Inspect image IMAGE-NAME",
-       .description = "Return low-level information about \"IMAGE-NAME\" in a registry/transport\n"
-                      "Supported transports:\n%\n\n"
-                      "See skopeo(1) section \"IMAGE NAMES\" for the expected format",
-       .example = "skopeo inspect docker://registry.fedoraproject.org/fedora\n"
-                  "skopeo inspect --config docker://docker.io/alpine\n"
-                  "skopeo inspect --format \"Name: {{.Name}} Digest: {{.Digest}}\" "
-                  "docker://registry.access.redhat.com/ubi8",
-       .flags = {kSharedFlags, kDockerFlags, kImageFlags, kRetryFlags, kInspectFlags},
-       .run = skopeo_inspect},
-      {.name = "list-tags",
-       .use = "[command options] SOURCE-IMAGE",
-       .summary = "List tags in the transport/repository specified by the SOURCE-IMAGE",
-       .description =
-           "Return the list of tags from the transport/repository \"SOURCE-IMAGE\"\n\n"
-           "Supported transports:\ndocker docker-archive\n\n"
-           "See skopeo-list-tags(1) section \"REPOSITORY NAMES\" for the expected format",
-       .example = "skopeo list-tags docker://docker.io/fedora",
-       .flags = {kSharedFlags, kDockerFlags, kRetryFlags},
-       .run = skopeo_list_tags},
-      {.name = "manifest-digest",
-       .use = "MANIFEST-FILE",
-       .summary = "Compute a manifest digest of a file",
-       .description = "Compute a manifest digest of a file",
-       .example = "skopeo manifest-digest manifest.json",
-       .flags = {},
-       .run = skopeo_manifest_digest},
-      {.name = "sync",
-       .use = "[command options] --src TRANSPORT --dest TRANSPORT SOURCE DESTINATION",
-       .summary = "Synchronize one or more images from one location to another",
-       .description = "Copy all the images from a SOURCE to a DESTINATION.\n\n"
-                      "Allowed SOURCE transports (specified with --src): docker, dir, yaml.\n"
-                      "Allowed DESTINATION transports (specified with --dest): docker, dir.\n\n"
-                      "See skopeo-sync(1) for details.",
-       .example = "skopeo sync --src docker --dest dir --scoped "
-                  "registry.example.com/busybox /media/usb",
-       .flags = {kSharedFlags, kDeprecatedTlsFlags, kSourceDockerFlags, kDestDockerFlags,
-                 kRetryFlags, kSharedCopyFlags, kSyncFlags},
-       .run = skopeo_sync},
-  };
-}
-
-std::vector<Command> other_commands() {
-  return {
-      {.name = "login",
-       .use = "[command options] REGISTRY",
-       .summary = "Login to a container registry",
-       .description = "Login to a container registry on a specified server.",
-       .example = "skopeo login quay.io",
-       .flags = {kLoginFlags},
-       .run = skopeo_login},
-      {.name = "logout",
-       .use = "[command options] REGISTRY",
-       .summary = "Logout of a container registry",
-       .description = "Logout of a container registry on a specified server.",
-       .example = "skopeo logout quay.io",
-       .flags = {kLogoutFlags},
-       .run = skopeo_logout},
-      {.name = "completion", .hidden = true},
-      {.name = "experimental-image-proxy", .hidden = true},
-      {.name = "generate-sigstore-key", .hidden = true},
-      {.name = "layers", .hidden = true},
-      {.name = "standalone-sign", .hidden = true},
-      {.name = "standalone-verify", .hidden = true},
-      {.name = "untrusted-signature-dump-without-verification", .hidden = true},
-  };
-}
-
-std::vector<Command> commands() {
-  std::vector<Command> all = image_commands();
-  for (Command& command : other_commands()) all.push_back(std::move(command));
-  std::sort(all.begin(), all.end(),
-            [](const Command& a, const Command& b) { return a.name < b.name; });
-  return all;
 }
 
 std::string command_help(const Command& command) {
@@ -150,8 +39,9 @@ std::string command_help(const Command& command) {
        at = example.find('\n', at + 1)) {
     example.insert(at + 1, "  ");
   }
-  return cat(description, "\n\nUsage:\nskopeo ", command.name, " ", command.use, "\n\nExamples:\n",
-             example, "\n\nFlags:\n", flag_usages(command.flags, command.name), "\n");
+  if (!example.empty()) example = cat("\n\nExamples:\n", example);
+  return cat(description, "\n\nUsage:\nskopeo ", command.name, " ", command.use, example,
+             "\n\nFlags:\n", flag_usages(command.flags, command.name), "\n");
 }
 
 std::string root_help() {
@@ -182,12 +72,6 @@ std::string root_help() {
   if (!close.empty()) close = cat("\n\nDid you mean this?", close, "\n");
   throw Fatal(cat("Unrecognized command `skopeo ", name, "`", close,
                   "\nTry 'skopeo --help' for more information"));
-}
-
-const Command* find_command(const std::vector<Command>& all, const std::string& name) {
-  const auto found = std::find_if(all.begin(), all.end(),
-                                  [&](const Command& command) { return command.name == name; });
-  return found == all.end() ? nullptr : &*found;
 }
 
 /// Asks for a stop when the time is up.
@@ -261,11 +145,12 @@ void run_words(const std::vector<std::string>& words, const Environment& environ
   const std::string name = rest.front();
   rest.erase(rest.begin());
   if (name == "help") return print_help(rest);
+  if (name == "__complete" || name == "__completeNoDesc")
+    return print(
+        completions(rest, name == "__complete" ? Descriptions::shown : Descriptions::left_out));
   const std::vector<Command> all = commands();
   const Command* command = find_command(all, name);
   if (command == nullptr) refuse_command(name);
-  if (name == "completion")
-    throw Fatal("completion is not implemented for skopeo's name: use 'lade completion'");
   if (command->run == nullptr) throw Fatal(cat("skopeo ", name, " is not implemented yet"));
   if (flags.given("tls-verify")) {
     log(Level::warning, "'--tls-verify' is deprecated, please set this on the specific subcommand");

@@ -114,6 +114,12 @@ std::optional<oci::Family> format_of(const Flags& flags) {
                   ". Choose one of the supported formats: 'oci', 'v2s1', or 'v2s2'"));
 }
 
+CopyOptions::Signatures signatures_of(const Flags& flags) {
+  if (flags.boolean("remove-signatures")) return CopyOptions::Signatures::remove;
+  return flags.boolean("remove-list-signatures") ? CopyOptions::Signatures::remove_of_indexes
+                                                 : CopyOptions::Signatures::keep;
+}
+
 CopyOptions copy_options_of(const Flags& flags, const ImageName& to) {
   CopyOptions options;
   options.family = format_of(flags);
@@ -122,7 +128,7 @@ CopyOptions copy_options_of(const Flags& flags, const ImageName& to) {
   read_compression_flags(flags, options);
   read_directory_layers(flags, to, options);
   options.preserve_digests = flags.boolean("preserve-digests");
-  if (flags.boolean("remove-signatures")) options.signatures = CopyOptions::Signatures::remove;
+  options.signatures = signatures_of(flags);
   if (flags.given("image-parallel-copies")) {
     constexpr std::int64_t kMostJobs = 64;
     const std::int64_t jobs = flags.integer("image-parallel-copies");

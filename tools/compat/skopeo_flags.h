@@ -9,11 +9,7 @@ namespace lade::tools::compat {
 using Kind = FlagSpec::Kind;
 
 inline constexpr std::string_view kNoSigning = "signing images is not implemented yet";
-inline constexpr std::string_view kNoListSignatures =
-    "signatures of a list alone cannot be left behind yet; --remove-signatures leaves all";
 inline constexpr std::string_view kNoTlsDetails = "TLS details are not implemented";
-inline constexpr std::string_view kOnlySha256 =
-    "digests of inspected manifests are sha256; other algorithms are not implemented";
 
 inline constexpr std::array<FlagSpec, 13> kGlobalFlags = {{
     {.name = "command-timeout",
@@ -206,8 +202,7 @@ inline constexpr std::array<FlagSpec, 9> kSharedCopyFlags = {{
      .help = "Preserve digests of images and lists"},
     {.name = "remove-list-signatures",
      .kind = Kind::boolean,
-     .help = "Do not copy signatures of lists from source",
-     .refusal = kNoListSignatures},
+     .help = "Do not copy signatures of lists from source"},
     {.name = "remove-signatures",
      .kind = Kind::boolean,
      .help = "Do not copy signatures from source"},
@@ -277,13 +272,19 @@ inline constexpr std::array<FlagSpec, 5> kInspectFlags = {{
     {.name = "config", .kind = Kind::boolean, .help = "output configuration"},
     {.name = "format", .letter = 'f', .help = "Format the output to a Go template"},
     {.name = "manifest-digest",
-     .help = "Algorithm of the digest of the manifest",
-     .refusal = kOnlySha256},
+     .value = "ALGORITHM",
+     .help = "*Experimental* ALGORITHM of the digest of the manifest (sha256 or sha512)"},
     {.name = "no-tags",
      .letter = 'n',
      .kind = Kind::boolean,
      .help = "Do not list the available tags from the repository in the output"},
     {.name = "raw", .kind = Kind::boolean, .help = "output raw manifest or configuration"},
+}};
+
+inline constexpr std::array<FlagSpec, 1> kProxyFlags = {{
+    {.name = "sockfd",
+     .kind = Kind::integer,
+     .help = "Serve on opened socket pair (default 0/stdin)"},
 }};
 
 inline constexpr std::array<FlagSpec, 8> kSyncFlags = {{

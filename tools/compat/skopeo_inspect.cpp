@@ -1,6 +1,7 @@
 // skopeo inspect
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/digest/hasher.h"
 #include "libimage/image/select.h"
 #include "libimage/template/format.h"
 #include "libimage/template/go_text.h"
@@ -9,6 +10,7 @@
 #include "tools/common/terminal.h"
 #include "tools/compat/go_log.h"
 #include "tools/compat/skopeo_commands.h"
+#include "tools/compat/skopeo_image.h"
 
 namespace lade::tools::compat {
 namespace {
@@ -37,21 +39,6 @@ Value labels(const std::map<std::string, std::string>& values) {
 Value time(const std::string& spelled) {
   const auto parsed = parse_rfc3339(spelled);
   return parsed ? Value::of(*parsed) : Value::nil("*time.Time");
-}
-
-/// A set of names, as Docker's configs have it: {"80/tcp": {}}.
-Value name_set(const std::set<std::string>& names) {
-  ValueMap map{.entries = {}, .element_type = "struct {}"};
-  for (const std::string& name : names)
-    map.entries.emplace(name, Value::of(ValueRecord{.type = "struct {}"}));
-  return Value::of(std::move(map));
-}
-
-Field member(std::string name, std::string json_name, Value value) {
-  return {.name = std::move(name),
-          .json_name = std::move(json_name),
-          .value = std::move(value),
-          .omit_empty = true};
 }
 
 // ---- the summary ----
@@ -109,65 +96,6 @@ Value summary(const Inspected& image) {
       }});
 }
 
-// ---- the config ----
-
-Value execution_value(const std::optional<oci::ExecutionConfig>& given) {
-  const oci::ExecutionConfig config = given.value_or(oci::ExecutionConfig{});
-  return Value::of(ValueRecord{
-      .type = "v1.ImageConfig",
-      .fields = {
-          member("User", "User", text(config.user)),
-          member("ExposedPorts", "ExposedPorts", name_set(config.exposed_ports)),
-          member("Env", "Env", texts(config.env)),
-          member("Entrypoint", "Entrypoint",
-                 texts(config.entrypoint.value_or(std::vector<std::string>{}))),
-          member("Cmd", "Cmd", texts(config.cmd.value_or(std::vector<std::string>{}))),
-          member("Volumes", "Volumes", name_set(config.volumes)),
-          member("WorkingDir", "WorkingDir", text(config.working_dir)),
-          member("Labels", "Labels", labels(config.labels)),
-          member("StopSignal", "StopSignal", text(config.stop_signal)),
-          member("ArgsEscaped", "ArgsEscaped", Value::of(config.args_escaped.value_or(false)))}});
-}
-
-Value history_value(const std::vector<oci::HistoryEntry>& history) {
-  ValueList list{.items = {}, .element_type = "v1.History"};
-  for (const oci::HistoryEntry& entry : history) {
-    list.items.push_back(Value::of(ValueRecord{
-        .type = "v1.History",
-        .fields = {member("Created", "created", time(entry.created)),
-                   member("CreatedBy", "created_by", text(entry.created_by)),
-                   member("Author", "author", text(entry.author)),
-                   member("Comment", "comment", text(entry.comment)),
-                   member("EmptyLayer", "empty_layer", Value::of(entry.empty_layer))}}));
-  }
-  return Value::of(std::move(list));
-}
-
-Value config_value(const oci::ImageConfig& config) {
-  std::vector<std::string> diff_ids;
-  for (const DiffId& id : config.diff_ids) diff_ids.push_back(id.value.str());
-  return Value::of(ValueRecord{
-      .type = "v1.Image",
-      .fields = {
-          member("Created", "created", time(config.created)),
-          member("Author", "author", text(config.author)),
-          {.name = "Architecture", .json_name = "architecture", .value = text(config.architecture)},
-          {.name = "OS", .json_name = "os", .value = text(config.os)},
-          member("OSVersion", "os.version", text(config.os_version)),
-          member("OSFeatures", "os.features", texts(config.os_features)),
-          member("Variant", "variant", text(config.variant)),
-          {.name = "Config", .json_name = "config", .value = execution_value(config.config)},
-          {.name = "RootFS",
-           .json_name = "rootfs",
-           .value = Value::of(ValueRecord{
-               .type = "v1.RootFS",
-               .fields =
-                   {{.name = "Type", .json_name = "type", .value = text("layers")},
-                    {.name = "DiffIDs", .json_name = "diff_ids", .value = texts(diff_ids)}}})},
-          member("History", "history", history_value(config.history)),
-      }});
-}
-
 // ---- reading ----
 
 std::vector<std::string> repository_tags(const ImageName& name, Session& session) {
@@ -188,37 +116,10 @@ std::vector<std::string> repository_tags(const ImageName& name, Session& session
   return tags;
 }
 
-/// The image of the wanted platform.
-oci::Document image_document(const Invocation& invocation, Source& source) {
-  const oci::Platform wanted = wanted_platform(invocation.flags);
-  const bool index = oci::is_index(source.root.media_type);
-  oci::Document document = [&] {
-    try {
-      return index ? image::select(*source.reader, source.root, wanted)
-                   : source.reader->document(source.root);
-    } catch (const Error& e) {
-      const std::string context = "Error parsing manifest for image: ";
-      if (e.code() != Errc::not_found)
-        throw Fatal(cat(context, index ? "choosing image instance: " : "", e.what()));
-      const bool docker = source.root.media_type == oci::kDockerManifestList;
-      throw Fatal(cat(context, "choosing image instance: no image found in ",
-                      docker ? "manifest list" : "image index", " for architecture ",
-                      templates::go_quote(wanted.architecture), ", variant ",
-                      templates::go_quote(wanted.variant), ", OS ",
-                      templates::go_quote(wanted.os)));
-    }
-  }();
-  const auto* manifest = std::get_if<oci::Manifest>(&document.parsed);
-  if (manifest == nullptr) {
-    throw Fatal(cat("Error parsing manifest for image: unsupported manifest media type ",
-                    printable(document.descriptor.media_type)));
-  }
-  if (!oci::is_image_config(manifest->config.media_type)) {
-    throw Fatal(
-        cat("unsupported image-specific operation on artifact with type ",
-            templates::go_quote(manifest->artifact_type.empty() ? manifest->config.media_type
-                                                                : manifest->artifact_type)));
-  }
+oci::Document image_document(const Invocation& invocation, const Source& source) {
+  oci::Document document = manifest_document(wanted_platform(invocation.flags), source,
+                                             "Error parsing manifest for image: ");
+  refuse_artifact(document);
   return document;
 }
 
@@ -258,6 +159,21 @@ std::string name_of(const ImageName& name) {
   return cat(parsed->registry, "/", parsed->repository);
 }
 
+/// By the algorithm that --manifest-digest names.
+Digest shown_digest(const Flags& flags, const Source& source) {
+  if (!flags.given("manifest-digest")) return source.root.digest;
+  const std::string algorithm = flags.text("manifest-digest");
+  try {
+    Hasher hasher(algorithm);
+    hasher.update(source.reader->document(source.root).raw);
+    return hasher.digest();
+  } catch (const Error& e) {
+    if (e.code() != Errc::unsupported) throw;
+    throw Fatal(cat("--manifest-digest ", templates::go_quote(algorithm),
+                    ": choose one of the supported algorithms: sha256 or sha512"));
+  }
+}
+
 void inspect(const Invocation& invocation, const ImageName& name, const std::string& given) {
   WarningLog warnings;
   const auto session = open_session(invocation, "", &warnings);
@@ -272,7 +188,7 @@ void inspect(const Invocation& invocation, const ImageName& name, const std::str
   const auto& manifest = std::get<oci::Manifest>(document.parsed);
   const oci::ImageConfig config = image::read_config(*source.reader, manifest);
   Inspected inspected{.name = name_of(name),
-                      .digest = source.root.digest,
+                      .digest = shown_digest(invocation.flags, source),
                       .tags = {},
                       .manifest = manifest,
                       .config = config};

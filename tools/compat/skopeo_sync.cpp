@@ -36,7 +36,7 @@ SyncOptions options_of(const Flags& flags) {
   options.copy.platform = wanted_platform(flags);
   if (flags.boolean("all")) options.copy.what = CopyOptions::What::all;
   options.copy.preserve_digests = flags.boolean("preserve-digests");
-  if (flags.boolean("remove-signatures")) options.copy.signatures = CopyOptions::Signatures::remove;
+  options.copy.signatures = signatures_of(flags);
   if (flags.boolean("dry-run")) options.mode = SyncOptions::Mode::dry_run;
   if (flags.boolean("keep-going")) options.on_failure = SyncOptions::OnFailure::go_on;
   options.existing_directories = SyncOptions::ExistingDirectories::refuse;
@@ -81,10 +81,8 @@ class Sync {
     const auto to = open_session(invocation_, "dest-", &warnings_);
     SyncOptions options = options_of(flags_);
     options.notify = show;
+    options.check = [this](const ImageName& image) { check(image); };
     const SyncSet set = find(*from, options.jobs);
-    for (const SyncRepository& repository : set.repositories) {
-      for (const ImageName& image : repository.images) check_source(invocation_, policy_, image);
-    }
     const SyncTarget target{.transport = flags_.text("dest"),
                             .name = flags_.arguments()[1],
                             .scoped = flags_.boolean("scoped"),
@@ -106,6 +104,15 @@ class Sync {
   }
 
  private:
+  /// In the form that the engine goes on from.
+  void check(const ImageName& image) const {
+    try {
+      check_source(invocation_, policy_, image);
+    } catch (const Fatal& e) {
+      throw Error(Errc::denied, e.what());
+    }
+  }
+
   SyncSet find(Session& session, unsigned jobs) const {
     const std::string& source = flags_.arguments()[0];
     SyncSet set;

@@ -196,7 +196,9 @@ int run_sync(const Arguments& arguments, const Environment& environment) {
   const auto to =
       make_session(arguments, environment, Side::destination, stop.token(), progress.get());
   options.notify = [&](const SyncEvent& event) { show(event, *progress); };
-  options.policy = system_policy(environment);
+  options.check = [policy = system_policy(environment)](const ImageName& name) {
+    check_policy(policy, name, printable(name.str()));
+  };
   const SyncSet set =
       with_context([&] { return cat("sync ", printable(source.name)); },
                    [&] { return find_sync_images(source, *from, options.jobs, stop.token()); });

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "libimage/config/policy.h"
 #include "libimage/copy/copy.h"
 #include "libimage/name/image_name.h"
 #include "libimage/name/tag_filter.h"
@@ -94,7 +93,9 @@ struct SyncOptions {
   /// Layers without compression stay as they are, or are compressed for registries and layouts.
   enum class PlainLayers { keep, compress };
   PlainLayers plain_layers = PlainLayers::keep;
-  Policy policy = {};  ///< an image that it refuses fails before anything is asked of its source
+  /// Throws Error for an image that must not be copied, which fails before anything is asked of its
+  /// source. Called from any thread.
+  std::function<void(const ImageName&)> check = {};
   /// Told of every image, one call at a time, from any thread.
   std::function<void(const SyncEvent&)> notify = {};
 };

@@ -106,7 +106,7 @@ class Syncer {
   }
 
   void bring(Work& work, const std::stop_token& stop) {
-    check_policy(options_.policy, work.from(), printable(work.from().str()));
+    if (options_.check) options_.check(work.from());
     OpenedReader source = open_reader(work.from(), *work.repository->session);
     std::optional<oci::Descriptor> root = source.reader->resolve(source.reference);
     if (!root) throw Error(Errc::not_found, "no such image");
