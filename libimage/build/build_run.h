@@ -13,6 +13,7 @@
 #include "libimage/build/containerfile.h"
 #include "libimage/build/environment.h"
 #include "libimage/build/stage_graph.h"
+#include "libimage/build/step_table.h"
 #include "libimage/container/root_fs.h"
 
 namespace lade::build {
@@ -23,6 +24,12 @@ struct DeclaredArg {
   std::optional<std::string> value = {};
 };
 
+/// The image at the bottom of a stage; empty for scratch.
+struct BaseName {
+  std::string name = {};
+  std::string digest = {};  ///< of its manifest
+};
+
 /// What a stage is after some of its instructions; a stage FROM another starts with a copy.
 struct StageState {
   oci::ImageConfig image;  ///< `config` is always there
@@ -31,6 +38,7 @@ struct StageState {
   std::vector<DeclaredArg> args = {};
   bool cmd_set = false;           ///< CMD was given in this very stage
   std::size_t history_bytes = 0;  ///< of what the build added to the history
+  BaseName base = {};
 
   [[nodiscard]] oci::ExecutionConfig& config() { return *image.config; }
 };
@@ -65,6 +73,8 @@ class BuildRun {
   /// Writes `text` as an executable file that lives as long as the build; returns its path.
   std::string script(const std::string& text);
 
+  /// The steps under way.
+  [[nodiscard]] StepTable& step_table() noexcept { return step_table_; }
   void count_step(bool cached) noexcept;
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
   [[nodiscard]] std::uint64_t cached_steps() const noexcept { return cached_steps_; }
@@ -82,6 +92,7 @@ class BuildRun {
   std::optional<Timestamp> epoch_;
   std::string created_;
   unsigned jobs_;
+  StepTable step_table_;
   std::atomic<std::uint64_t> steps_ = 0;
   std::atomic<std::uint64_t> cached_steps_ = 0;
 

@@ -161,13 +161,24 @@ class Copy final : public Instruction {
       if (!result) return;
       result->key = *by_chain;
       store.put_step(*result);
+      stage.run().step_table().remember(*result);
     };
-    if (!stage.run().options().no_cache && (tree == nullptr || store.step(seen))) {
-      const std::string key = by_content();
-      if (stage.commit_cached(words.created_by, key)) {
-        remember_chain(key);
-        return true;
-      }
+    StepTable& done = stage.run().step_table();
+    const auto was_seen = [&] {
+      return tree == nullptr || (stage.run().options().no_cache ? done.find(seen).has_value()
+                                                                : store.step(seen).has_value());
+    };
+    std::optional<std::string> content_key;
+    const auto commit_by_content = [&] {
+      if (!content_key && was_seen()) content_key = by_content();
+      if (!content_key || !stage.commit_known(words.created_by, *content_key)) return false;
+      remember_chain(*content_key);
+      return true;
+    };
+    if (commit_by_content()) return true;
+    if (!by_chain) {
+      stage.claim(claim_key(stage, seen));
+      if (commit_by_content()) return true;  // whoever had it may have ended just now
     }
     // The key names the tree before the step, so its definition is fixed before the layer is added.
     StepKey key = definition(stage, words, "by content");
@@ -176,8 +187,16 @@ class Copy final : public Instruction {
     const std::string full = key.str();
     stage.commit_layer(words.created_by, full, layer);
     store.put_step({.key = seen, .note = "seen"});
+    done.remember({.key = seen});
     remember_chain(full);
     return false;
+  }
+
+  /// What a copy from the context is claimed under before its files are read: the same words in
+  /// another context are another step.
+  static std::string claim_key(StageContext& stage, const std::string& seen) {
+    const std::string& context = stage.run().options().context;
+    return StepKey("COPY from").add(seen).add(real_path(context).value_or(context)).str();
   }
 
   std::optional<LayerResult> write(StageContext& stage, const CopyWords& words, SourceTree* tree,

@@ -18,9 +18,9 @@ class Workdir final : public Instruction {
     const std::string text = stage.expander().word(line().arguments);
     if (text.empty()) throw Error(Errc::invalid_content, "WORKDIR is empty after expansion");
     const std::string directory = stage.absolute(text);
-    stage.config().working_dir = directory;
     const std::string created_by = cat("WORKDIR ", directory);
     if (directory == "/") {
+      stage.config().working_dir = directory;
       stage.commit(created_by);
       return;
     }
@@ -28,6 +28,7 @@ class Workdir final : public Instruction {
     key.add(stage.chain()).add(stage.run().layer_key()).add(directory).add(stage.config().user);
     const std::string step = key.str();
     const bool cached = stage.commit_cached(created_by, step);
+    stage.config().working_dir = directory;  // not before the step is ours
     stage.run().count_step(cached);
     if (cached) return;
     std::vector<LayerEntry> entries = missing_directories(stage, directory);

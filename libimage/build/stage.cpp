@@ -39,20 +39,45 @@ void StageContext::add_history(std::string created_by, bool empty_layer) {
 
 void StageContext::commit(std::string created_by) { add_history(std::move(created_by), true); }
 
-bool StageContext::commit_cached(const std::string& created_by, const std::string& key) {
-  if (run_.options().no_cache) return false;
+std::optional<StepResult> StageContext::result_of(const std::string& key) {
   LocalStore& store = run_.services().store;
-  std::optional<StepResult> result = store.step(key);
+  std::optional<StepResult> result =
+      run_.options().no_cache ? run_.step_table().find(key) : store.step(key);
+  if (!result || !result->layer) return result;
+  if (!result->diff_id || !store.images().contains(*result->layer)) return std::nullopt;  // pruned
+  result->layer->media_type =
+      oci::layer_media_type(run_.options().family, run_.options().layer_codec);
+  return result;
+}
+
+bool StageContext::commit_known(const std::string& created_by, const std::string& key) {
+  const std::optional<StepResult> result = result_of(key);
   if (!result) return false;
-  if (result->layer) {
-    if (!result->diff_id || !store.images().contains(*result->layer)) return false;  // pruned
-    result->layer->media_type =
-        oci::layer_media_type(run_.options().family, run_.options().layer_codec);
-    state_.root.push({.blob = *result->layer, .diff_id = *result->diff_id});
-  }
+  if (result->layer) state_.root.push({.blob = *result->layer, .diff_id = *result->diff_id});
   was_cached_ = true;
   add_history(created_by, !result->layer);
   return true;
+}
+
+bool StageContext::commit_cached(const std::string& created_by, const std::string& key) {
+  if (commit_known(created_by, key)) return true;
+  claim(key);
+  return commit_known(created_by, key);  // whoever had it may have ended just now
+}
+
+void StageContext::claim(const std::string& key) {
+  if (!run_.step_table().claim(key)) throw StepPending{key};
+  claims_.push_back(key);
+  if (run_.options().no_cache) return;  // other builds' results do not count
+  auto lock = run_.services().store.try_lock_step(key);
+  if (!lock) throw StepPending{key, StepPending::By::another_build};
+  locks_.push_back(std::move(*lock));
+}
+
+void StageContext::end_step() noexcept {
+  locks_.clear();
+  for (const std::string& key : claims_) run_.step_table().release(key);
+  claims_.clear();
 }
 
 void StageContext::commit_layer(std::string created_by, const std::string& key,
@@ -64,6 +89,7 @@ void StageContext::commit_layer(std::string created_by, const std::string& key,
     result.uncompressed_bytes = layer->uncompressed_bytes;
   }
   run_.services().store.put_step(result);
+  run_.step_table().remember(result);
   add_history(std::move(created_by), !layer);
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "libimage/build/build_run.h"
 #include "libimage/build/word.h"
@@ -45,9 +46,15 @@ class StageContext {
 
   /// Ends an instruction that only changed the config: a history entry without a layer.
   void commit(std::string created_by);
-  /// Ends an instruction with what was stored under `key`, if that is there and may be used; false:
-  /// it must be executed.
+  /// Ends an instruction with what is stored under `key`, if that is there and may be used. Else
+  /// the step is claimed for this stage: false, it must be executed. Throws StepPending, before
+  /// anything has changed, while another stage or build executes it.
   bool commit_cached(const std::string& created_by, const std::string& key);
+  /// The same without a claim: for what claim() covers.
+  bool commit_known(const std::string& created_by, const std::string& key);
+  /// Claims what has no key yet under another name for it, until the instruction ends. Throws
+  /// StepPending.
+  void claim(const std::string& key);
   /// Ends an instruction that was executed: `layer` is on top of root() already; nullopt: it
   /// changed nothing. Stores the result under `key`.
   void commit_layer(std::string created_by, const std::string& key,
@@ -56,11 +63,14 @@ class StageContext {
   /// True if the last instruction's result came from the cache.
   [[nodiscard]] bool was_cached() const noexcept { return was_cached_; }
   void start_step(std::string item, std::string label);
+  /// Gives up what the instruction claimed: it has ended, one way or another.
+  void end_step() noexcept;
   /// Tells the observer a piece of the step's output.
   void output(std::string_view text) noexcept;
 
  private:
   void add_history(std::string created_by, bool empty_layer);
+  [[nodiscard]] std::optional<StepResult> result_of(const std::string& key);
 
   BuildRun& run_;
   StageState state_;
@@ -69,6 +79,8 @@ class StageContext {
   std::string item_;
   std::string label_;
   bool was_cached_ = false;
+  std::vector<std::string> claims_;
+  std::vector<StepLock> locks_;
 };
 
 }  // namespace lade::build

@@ -15,9 +15,18 @@
 
 namespace lade {
 
+/// Brings the layers of an image into the store when somebody needs them.
+class LayerSource {
+ public:
+  virtual ~LayerSource() = default;
+  /// Afterwards the store has `blob`. Thread-safe.
+  virtual void fetch(const oci::Descriptor& blob) = 0;
+};
+
 struct RootFsLayer {
   oci::Descriptor blob;
   DiffId diff_id;
+  std::shared_ptr<LayerSource> source = {};  ///< nullptr: the blob is in the store
 };
 
 struct RootFsOptions {

@@ -22,6 +22,7 @@ void apply_blob(LocalStore& store, const RootFsLayer& layer, const DirFd& root,
                 const ApplyOptions& options) {
   with_context([&] { return cat("unpack layer ", layer.blob.digest.brief()); },
                [&] {
+                 if (layer.source) layer.source->fetch(layer.blob);
                  const auto tar = decompressed(store.images().open(layer.blob));
                  const ApplyResult applied = apply_layer(root, *tar, options);
                  if (applied.diff_id == layer.diff_id) return;

@@ -12,6 +12,7 @@
 #include "libimage/base/unique_fd.h"
 #include "libimage/digest/digest.h"
 #include "libimage/io/file_lock.h"
+#include "libimage/local/step_lock.h"
 #include "libimage/store/layout_store.h"
 
 namespace lade {
@@ -91,6 +92,10 @@ class LocalStore {
   std::optional<StepResult> step(const std::string& key);
   /// Stores the result; the last writer of a key wins, and readers see one or the other whole.
   void put_step(const StepResult& result);
+
+  /// The right to execute the step of that key; nullopt while somebody else has it (another process,
+  /// or another build of this one). Whoever gets it looks again whether the result is there now.
+  std::optional<StepLock> try_lock_step(const std::string& key);
 
   /// In use while it lives.
   struct CacheMount {
