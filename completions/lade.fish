@@ -57,6 +57,8 @@ complete -c lade -n "__lade_verb 'build'" -l network -x -a "host none" -d 'netwo
 complete -c lade -n "__lade_verb 'build'" -l format -x -a "oci docker" -d 'format of the image'\''s manifest'
 complete -c lade -n "__lade_verb 'build'" -l compression-format -x -a "gzip zstd uncompressed" -d 'codec of the layers that are made'
 complete -c lade -n "__lade_verb 'build'" -l compression-level -r -d '1 to 9 for gzip, 1 to 22 for zstd, or '\''fastest'\'''
+complete -c lade -n "__lade_verb 'build'" -l check -d 'check the Containerfile for common mistakes instead of building it'
+complete -c lade -n "__lade_verb 'build'" -l call -r -d 'instead of building: check, outline (arguments, secrets and agents of the target) or targets (the stages)'
 complete -c lade -n "__lade_verb 'build'" -l ignorefile -r -d 'patterns of what in CONTEXT to ignore, instead of .containerignore or .dockerignore'
 complete -c lade -n "__lade_verb 'build'" -l iidfile -r -d 'write the image ID (digest of the config) to this file'
 complete -c lade -n "__lade_verb 'build'" -l digestfile -r -d 'write the digest of the manifest to this file'

@@ -39,7 +39,7 @@ const std::map<std::string, Modules>& arrows() {
       {"copy", {"store", "compress", "seekable", "task"}},
       {"container", {"local", "image", "sandbox"}},
       {"packages", {"digest"}},
-      {"build", {"container", "copy", "packages", "task"}},
+      {"build", {"container", "copy", "image", "packages", "task"}},
   };
   return kArrows;
 }

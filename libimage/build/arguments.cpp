@@ -312,23 +312,24 @@ std::optional<std::vector<std::string>> json_strings(std::string_view text) {
   return std::move(list.strings);
 }
 
+std::string double_quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
 std::string quoted_list(const std::vector<std::string>& words) {
   std::string out = "[";
-  for (const std::string& word : words) {
-    if (out.size() > 1) out += ' ';
-    out += '"';
-    for (const char c : word) {
-      if (c == '"' || c == '\\') out += '\\';
-      if (c == '\n') {
-        out += "\\n";
-      } else if (c == '\t') {
-        out += "\\t";
-      } else {
-        out += c;
-      }
-    }
-    out += '"';
-  }
+  for (const std::string& word : words) out += cat(out.size() > 1 ? " " : "", double_quoted(word));
   return out + "]";
 }
 

@@ -39,6 +39,9 @@ std::vector<Pair> pairs_of(std::string_view text, char escape, std::string_view 
 /// Error{invalid_content}.
 std::optional<std::vector<std::string>> json_strings(std::string_view text);
 
+/// `text` as Go prints it with %q, between double quotes.
+std::string double_quoted(std::string_view text);
+
 /// `words` as Go prints a list with %q: ["a" "b"].
 std::string quoted_list(const std::vector<std::string>& words);
 

@@ -114,12 +114,6 @@ StageState BaseImage::state() {
                      .source = shared_from_this()});
   }
   if (!state.image.config) state.image.config.emplace();
-  if (!platform_fits(state.image.platform(), image_.platform)) {
-    run_.services().observer.notify({.kind = ProgressEvent::Kind::warning,
-                                     .note = cat("image ", quoted(image_.name), " is for ",
-                                                 oci::to_string(state.image.platform()), ", not ",
-                                                 oci::to_string(image_.platform))});
-  }
   if (!get_variable(state.image.config->env, "PATH"))
     set_variable(state.image.config->env, "PATH", kDefaultPath);
   for (const std::string& entry : state.image.config->env) {

@@ -4,6 +4,7 @@
 
 #include "libimage/base/text.h"
 #include "libimage/build/build_run.h"
+#include "libimage/build/lint.h"
 #include "libimage/build/result.h"
 #include "libimage/build/solver.h"
 #include "libimage/build/stage_graph.h"
@@ -21,7 +22,7 @@ void warn_of_unused_arguments(const BuildRun& run) {
   }
   for (const auto& [name, value] : run.options().build_args) {
     if (declared.count(name) > 0 || is_proxy_variable(name) || name == "SOURCE_DATE_EPOCH" ||
-        get_variable(run.targets().front().globals, name))
+        name == kCheckArgument || get_variable(run.targets().front().globals, name))
       continue;
     run.services().observer.notify({.kind = ProgressEvent::Kind::warning,
                                     .note = cat("build argument ", quoted(name), " was not used")});

@@ -36,6 +36,8 @@ class BuildContext final : public SourceTree {
   /// once.
   const std::vector<std::string>& hidden();
 
+  [[nodiscard]] const IgnoreList& ignore() const noexcept { return ignore_; }
+
   /// Keeps what was learnt of contents for the next build.
   void save_digests() noexcept;
 

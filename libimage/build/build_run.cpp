@@ -6,7 +6,7 @@
 #include <fcntl.h>
 
 #include "libimage/base/text.h"
-#include "libimage/build/word.h"
+#include "libimage/build/globals.h"
 #include "libimage/io/atomic_file.h"
 #include "libimage/name/platform.h"
 
@@ -126,53 +126,10 @@ BuildRun::BuildRun(const BuildOptions& options, const BuildServices& services, C
     epoch_ = Timestamp{.seconds = static_cast<std::int64_t>(*seconds)};
   }
   created_ = to_rfc3339(epoch_ ? *epoch_ : options.clock());
-  std::vector<oci::Platform> platforms = options.platforms;
-  if (platforms.empty()) platforms.push_back(host_platform());
-  for (oci::Platform& platform : platforms) {
-    platform = normalised(std::move(platform));
-    if (std::any_of(targets_.begin(), targets_.end(),
-                    [&](const BuildTarget& target) { return target.platform == platform; }))
-      continue;
-    targets_.push_back({.platform = std::move(platform)});
-    set_globals(targets_.back());
-  }
+  targets_ = build_targets(file_, options);
 }
 
 BuildRun::~BuildRun() = default;
-
-void BuildRun::set_globals(BuildTarget& target) const {
-  Environment& globals = target.globals;
-  const auto set_platform = [&](std::string_view prefix, const oci::Platform& platform) {
-    const std::string variant = platform.variant.empty() ? "" : cat("/", platform.variant);
-    set_variable(globals, cat(prefix, "PLATFORM"),
-                 cat(platform.os, "/", platform.architecture, variant));
-    set_variable(globals, cat(prefix, "OS"), platform.os);
-    set_variable(globals, cat(prefix, "OSVERSION"), platform.os_version);
-    set_variable(globals, cat(prefix, "ARCH"), platform.architecture);
-    set_variable(globals, cat(prefix, "VARIANT"), platform.variant);
-  };
-  set_platform("BUILD", host_platform());
-  set_platform("TARGET", target.platform);
-  set_variable(globals, "TARGETSTAGE",
-               options_.target.empty() ? std::string("default") : options_.target);
-  for (const auto& [name, value] : options_.build_args) {
-    if (get_variable(globals, name)) set_variable(globals, name, value);
-  }
-  const Expander expander([&](std::string_view name) { return get_variable(globals, name); },
-                          file_.escape);
-  for (const GlobalArg& arg : file_.global_args) {
-    try {
-      const auto given = options_.build_args.find(arg.name);
-      if (given != options_.build_args.end()) {
-        set_variable(globals, arg.name, given->second);
-      } else if (arg.value) {
-        set_variable(globals, arg.name, expander.word(*arg.value));
-      }
-    } catch (const Error& e) {
-      throw file_.source->error(e.code(), arg.lines, e.what());
-    }
-  }
-}
 
 LayerOptions BuildRun::layer_options() const {
   return {.codec = options_.layer_codec,

@@ -82,7 +82,6 @@ class BuildRun {
   void finish() noexcept;
 
  private:
-  void set_globals(BuildTarget& target) const;
   const TempDir& scratch();
 
   const BuildOptions& options_;

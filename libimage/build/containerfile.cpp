@@ -1,6 +1,7 @@
 #include "libimage/build/containerfile.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libimage/base/text.h"
 #include "libimage/build/instructions.h"
@@ -34,16 +35,16 @@ StageSource parse_from(const LogicalLine& line, char escape) {
       throw Error(Errc::invalid_content,
                   cat("stage name ", quoted(words[2]),
                       " must be a letter, then letters, digits, '-', '_' or '.'"));
-    if (stage.name == "scratch" || stage.name == "context")
-      throw Error(Errc::invalid_content, cat("stage name ", quoted(words[2]), " is reserved"));
   }
   return stage;
 }
 
 void add_global_arg(Containerfile& file, const LogicalLine& line) {
+  std::size_t empty_continuation = line.empty_continuation;
   for (const std::string& word : quoted_words(line.arguments, file.escape)) {
     const std::size_t equals = word.find('=');
-    GlobalArg arg{.name = word.substr(0, equals), .lines = line.lines};
+    GlobalArg arg{.name = word.substr(0, equals), .lines = line.lines, .comments = line.comments};
+    arg.empty_continuation = std::exchange(empty_continuation, 0);
     if (equals != std::string::npos) arg.value = word.substr(equals + 1);
     if (arg.name.empty()) throw Error(Errc::invalid_content, "ARG has an empty name");
     file.global_args.push_back(std::move(arg));
@@ -54,13 +55,7 @@ void add_line(Containerfile& file, const LogicalLine& line) {
   if (line.keyword == "FROM") {
     if (file.stages.size() == kMaxStages)
       throw Error(Errc::limit_exceeded, cat("more than ", kMaxStages, " stages"));
-    StageSource stage = parse_from(line, file.escape);
-    const bool taken = std::any_of(
-        file.stages.begin(), file.stages.end(),
-        [&](const StageSource& s) { return !stage.name.empty() && s.name == stage.name; });
-    if (taken)
-      throw Error(Errc::invalid_content, cat("stage name ", quoted(stage.name), " is given twice"));
-    file.stages.push_back(std::move(stage));
+    file.stages.push_back(parse_from(line, file.escape));
     return;
   }
   if (file.stages.empty()) {
@@ -77,11 +72,22 @@ void add_line(Containerfile& file, const LogicalLine& line) {
 
 }  // namespace
 
+std::string description_of(const std::vector<std::string>& comments, std::string_view name) {
+  for (const std::string& comment : comments) {
+    if (!name.empty() && comment.size() > name.size() && comment.starts_with(name) &&
+        comment[name.size()] == ' ')
+      return comment.substr(name.size() + 1);
+  }
+  return {};
+}
+
 Containerfile parse_containerfile(std::string name, std::string text) {
   Containerfile file;
   file.source = std::make_shared<const SourceText>(std::move(name), std::move(text));
   LexedFile lexed = lex(*file.source);
   file.escape = lexed.escape;
+  if (const auto check = lexed.directives.find("check"); check != lexed.directives.end())
+    file.check = check->second;
   for (const LogicalLine& line : lexed.instructions) {
     try {
       add_line(file, line);

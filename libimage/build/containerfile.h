@@ -14,7 +14,12 @@ struct GlobalArg {
   std::string name;
   std::optional<std::string> value = {};  ///< not expanded
   LineRange lines = {};
+  std::vector<std::string> comments = {};  ///< directly above
+  std::size_t empty_continuation = 0;      ///< as LogicalLine has it; of a line's first name only
 };
+
+/// The description of `name` among the comments above its ARG or FROM: "NAME description".
+std::string description_of(const std::vector<std::string>& comments, std::string_view name);
 
 /// One FROM and what follows it.
 struct StageSource {
@@ -28,6 +33,7 @@ struct StageSource {
 struct Containerfile {
   SourcePtr source;
   char escape = '\\';
+  std::optional<std::string> check = {};  ///< the directive of that name (lint.h)
   std::vector<GlobalArg> global_args = {};
   std::vector<StageSource> stages = {};
 };

@@ -131,12 +131,23 @@ void read_heredocs(const SourceText& source, LineCursor& cursor, LogicalLine& li
   }
 }
 
+/// Keeps the comments that stand directly above the next instruction; an empty one ends them.
+void note_comment(std::string_view line, std::vector<std::string>& comments) {
+  const std::string_view text = trimmed(without_leading_blanks(line).substr(1));
+  if (text.empty()) {
+    comments.clear();
+  } else {
+    comments.emplace_back(text);
+  }
+}
+
 LogicalLine keyword_and_arguments(std::string_view text, const LineRange& lines) {
   text = trimmed(text);
   const std::size_t end = std::min(text.find_first_of(" \t\v\f"), text.size());
   LogicalLine out{.keyword = std::string(text.substr(0, end)),
                   .arguments = std::string(trimmed(text.substr(end))),
                   .lines = lines};
+  out.written = out.keyword;
   for (char& c : out.keyword) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
@@ -171,18 +182,30 @@ LexedFile lex(const SourceText& source) {
   LineCursor cursor(source);
   std::string_view line;
   bool more = read_directives(source, cursor, file, line);
+  std::vector<std::string> comments;
   for (; more; more = cursor.next(line)) {
-    if (is_comment(line)) continue;
+    if (is_comment(line)) {
+      note_comment(line, comments);
+      continue;
+    }
     std::string_view piece = without_leading_blanks(line);
     if (piece.find('\0') != std::string_view::npos)
       throw source.error(Errc::invalid_content, {cursor.number(), cursor.number()},
                          "the line holds a NUL byte");
     LineRange lines{cursor.number(), cursor.number()};
     bool continued = take_continuation(piece, file.escape);
-    if (!continued && trimmed(piece).empty()) continue;
+    if (!continued && trimmed(piece).empty()) {
+      comments.clear();
+      continue;
+    }
     std::string text(piece);
+    bool empty_line = false;
     while (continued && cursor.next(line)) {
-      if (is_comment(line) || trimmed(line).empty()) continue;
+      if (is_comment(line)) continue;
+      if (trimmed(line).empty()) {
+        empty_line = true;
+        continue;
+      }
       piece = line;
       lines.last = cursor.number();
       continued = take_continuation(piece, file.escape);
@@ -190,6 +213,9 @@ LexedFile lex(const SourceText& source) {
     }
     if (trimmed(text).empty()) continue;
     LogicalLine logical = keyword_and_arguments(text, lines);
+    logical.comments = std::move(comments);
+    comments.clear();
+    if (empty_line) logical.empty_continuation = cursor.number();
     read_heredocs(source, cursor, logical);
     file.instructions.push_back(std::move(logical));
   }

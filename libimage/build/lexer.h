@@ -31,6 +31,9 @@ struct LogicalLine {
   std::string arguments;  ///< what follows, blanks at both ends removed
   std::vector<Heredoc> heredocs = {};
   LineRange lines = {};
+  std::string written = {};                ///< the keyword as it stands in the file
+  std::vector<std::string> comments = {};  ///< directly above, without '#' and blanks around
+  std::size_t empty_continuation = 0;  ///< last joined line if an empty one was among them, else 0
 };
 
 struct LexedFile {

@@ -8,13 +8,16 @@
 namespace lade::build {
 namespace {
 
-/// An earlier stage of that name; nullopt if it is none.
-std::optional<std::size_t> stage_named(const Containerfile& file, const std::string& name) {
+/// The stage of that name: of several the last before stage `limit`, else one behind it; nullopt if
+/// there is none.
+std::optional<std::size_t> stage_named(const Containerfile& file, const std::string& name,
+                                       std::size_t limit) {
   const std::string wanted = lower_case(name);
-  for (std::size_t i = 0; i < file.stages.size(); ++i) {
-    if (!file.stages[i].name.empty() && file.stages[i].name == wanted) return i;
+  std::optional<std::size_t> found;
+  for (std::size_t i = 0; i < file.stages.size() && (i < limit || !found); ++i) {
+    if (!file.stages[i].name.empty() && file.stages[i].name == wanted) found = i;
   }
-  return std::nullopt;
+  return found;
 }
 
 /// What the graphs of all platforms share.
@@ -81,7 +84,7 @@ class GraphBuilder {
     if (base.empty())
       throw Error(Errc::invalid_content,
                   cat("the name ", quoted(source.base), " expands to nothing"));
-    const auto stage = stage_named(file_, base);
+    const auto stage = stage_named(file_, base, index);
     if (stage && *stage < index) {
       out.base = {.kind = TreeRef::Kind::stage, .index = *stage};
     } else if (base == "scratch") {
@@ -93,7 +96,7 @@ class GraphBuilder {
 
   TreeRef resolve_from(const std::string& from, std::size_t index, const LineRange& lines,
                        const oci::Platform& platform) {
-    auto stage = stage_named(file_, from);
+    auto stage = stage_named(file_, from, index);
     if (!stage) {
       const auto number = parse_decimal(from);
       if (number && *number < file_.stages.size()) stage = static_cast<std::size_t>(*number);
@@ -178,7 +181,7 @@ class GraphMerger {
 
 std::size_t target_index(const Containerfile& file, const std::string& target) {
   if (target.empty()) return file.stages.size() - 1;
-  if (const auto named = stage_named(file, target)) return *named;
+  if (const auto named = stage_named(file, target, file.stages.size())) return *named;
   const auto number = parse_decimal(target);
   if (number && *number < file.stages.size()) return static_cast<std::size_t>(*number);
   std::vector<std::string> names;

@@ -36,6 +36,23 @@ TEST(Lexer, KeywordsAreUpperCasedAndBlanksAroundArgumentsVanish) {
             (Lines{"FROM|scratch|1-1", "LABEL|a=b|2-2"}));
 }
 
+TEST(Lexer, CommentsDirectlyAboveStayWithTheirInstruction) {
+  const LexedFile file = lexed(
+      "# check=skip=all\n# a stage\nFROM x\n# gone\n\n#\n#b  c \n # d\nRun y\n# gone\n#\nRUN z\n");
+  EXPECT_EQ(file.instructions[0].comments, std::vector<std::string>{"a stage"});
+  EXPECT_EQ(file.instructions[1].comments, (std::vector<std::string>{"b  c", "d"}));
+  EXPECT_EQ(file.instructions[2].comments, std::vector<std::string>{});
+  EXPECT_EQ(file.instructions[1].keyword, "RUN");
+  EXPECT_EQ(file.instructions[1].written, "Run");
+}
+
+TEST(Lexer, AnEmptyLineInsideAContinuedOneIsNoted) {
+  const LexedFile file = lexed("FROM x\nRUN a \\\n\n  b \\\n# c\n  d\nRUN a \\\n# x\n b\n");
+  EXPECT_EQ(file.instructions[0].empty_continuation, 0U);
+  EXPECT_EQ(file.instructions[1].empty_continuation, 6U);
+  EXPECT_EQ(file.instructions[2].empty_continuation, 0U);
+}
+
 TEST(Lexer, TriggersAreOneInstruction) {
   EXPECT_EQ(lex_trigger("RUN a\n \n", {3, 3}).arguments, "a");
   EXPECT_EQ(lex_trigger("RUN <<E\na\nE\n", {3, 3}).heredocs.size(), 1U);

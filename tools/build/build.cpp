@@ -11,6 +11,7 @@
 #include "libimage/name/platform.h"
 #include "libimage/name/reference.h"
 
+#include "tools/build/call.h"
 #include "tools/build/verbs.h"
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
@@ -28,7 +29,7 @@ constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024
 
 constexpr std::array<std::string_view, 2> kNetworks = {"host", "none"};
 
-constexpr std::array<OptionSpec, 18> kBuildOptions = {{
+constexpr std::array<OptionSpec, 20> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
@@ -80,6 +81,11 @@ constexpr std::array<OptionSpec, 18> kBuildOptions = {{
     {.name = "compression-level",
      .value = "LEVEL",
      .help = "1 to 9 for gzip, 1 to 22 for zstd, or 'fastest'"},
+    {.name = "check", .help = "check the Containerfile for common mistakes instead of building it"},
+    {.name = "call",
+     .value = "METHOD[,format=json]",
+     .help = "instead of building: check, outline (arguments, secrets and agents of the target) or "
+             "targets (the stages)"},
     {.name = "ignorefile",
      .value = "FILE",
      .help = "patterns of what in CONTEXT to ignore, instead of .containerignore or .dockerignore"},
@@ -97,13 +103,15 @@ constexpr std::array<OptionSpec, 18> kBuildOptions = {{
 constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {kBuildOptions, kRegistryOptions,
                                                                 kProgressOptions};
 
-constexpr std::array<std::string_view, 8> kExamples = {
+constexpr std::array<std::string_view, 10> kExamples = {
     "Build this directory into the local store",
     "lade build -t app .",
     "Build and push",
     "lade build -t app -o docker://registry.example/app:1.0 .",
     "Build one stage with an argument, into a layout",
     "lade build --target test --build-arg VERSION=1.2 -o oci:out:test .",
+    "Check the Containerfile, for a program to read",
+    "lade build --call check,format=json .",
     "The same bytes on every machine",
     "SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) lade build -t app .",
 };
@@ -313,11 +321,13 @@ void write_output(const std::string& name, const build::BuildResult& result, Loc
 
 int run_build(const Arguments& arguments, const Environment& environment) {
   allow_many_files();
+  const Call call = read_call(arguments);
   const build::BuildOptions options = build_options(arguments, environment);
   const StopOnSignal stop;
   const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
   const auto session =
       make_session(arguments, environment, Side::only, stop.token(), progress.get());
+  int status = 0;
   with_context(
       [] { return std::string("build"); },
       [&] {
@@ -325,14 +335,17 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         LocalStore& store = stores.local();
         Bases bases(*session, stores, environment);
         const auto runner = sandbox::builtin_runner();
-        const build::BuildResult result =
-            build::build(options,
-                         {.store = store,
-                          .runner = *runner,
-                          .resolve = [&](const std::string& name,
-                                         const oci::Platform&) { return bases.resolve(name); },
-                          .observer = *progress},
-                         stop.token());
+        const build::BuildServices services{
+            .store = store,
+            .runner = *runner,
+            .resolve = [&](const std::string& name,
+                           const oci::Platform&) { return bases.resolve(name); },
+            .observer = *progress};
+        if (call.method != Call::Method::build) {
+          status = run_call(call, options, services);
+          return;
+        }
+        const build::BuildResult result = build::build(options, services, stop.token());
         for (const std::string& output : arguments.values("output")) {
           write_output(output, result, store, *session, stores, *progress, stop.token());
         }
@@ -349,7 +362,7 @@ int run_build(const Arguments& arguments, const Environment& environment) {
                                       result.cached_steps, " from the cache")});
         print(cat(root.digest.str(), "\n"));
       });
-  return 0;
+  return status;
 }
 
 }  // namespace
@@ -375,7 +388,12 @@ const VerbSpec kBuildVerb = {
         "exit status of the build.\n\n"
         "FROM and COPY --from take an earlier stage, 'scratch', an image of the local store, a "
         "registry's image, or any transport's "
-        "name such as oci:DIR:TAG. What is not implemented is refused by name.",
+        "name such as oci:DIR:TAG. What is not implemented is refused by name.\n\n"
+        "Every build checks its Containerfile by the rules of docker's build checks and warns of "
+        "what it finds. '# check=skip=RULE,RULE' (or skip=all) at the top of the file, or right "
+        "above an instruction, silences rules; '# check=error=true' makes findings an error; the "
+        "build argument BUILDKIT_DOCKERFILE_CHECK replaces that line. --check prints the findings "
+        "of all stages, or of those that --target needs, and ends with status 1 if there are any.",
     .options = kGroups,
     .examples = kExamples,
     .max_positional = 1,

@@ -1,0 +1,161 @@
+#include "libimage/build/lint_build.h"
+
+#include "libimage/base/text.h"
+#include "libimage/image/select.h"
+
+namespace lade::build {
+namespace {
+
+const IgnoreList* ignore_of(BuildRun& run) {
+  if (run.options().context.empty()) return nullptr;
+  try {
+    return &run.context().ignore();
+  } catch (const Error&) {  // told by the step that copies
+    return nullptr;
+  }
+}
+
+void warn(const BuildServices& services, std::string text) {
+  services.observer.notify({.kind = ProgressEvent::Kind::warning, .note = std::move(text)});
+}
+
+/// Reads the configs of the graph's base images for `lint`.
+void read_bases(const BuildRun& run, const StageGraph& graph, BuildLint& lint) {
+  std::set<std::size_t> wanted;
+  for (const GraphStage& stage : graph.stages) {
+    if (stage.base.kind == TreeRef::Kind::image) wanted.insert(stage.base.index);
+  }
+  for (const std::size_t index : wanted) {
+    const ImageRef& image = graph.images[index];
+    try {
+      const ResolvedBase base = run.services().resolve(image.name, image.platform);
+      const oci::Document document = image::select(*base.reader, base.root, image.platform);
+      lint.image_known(index,
+                       image::read_config(*base.reader, std::get<oci::Manifest>(document.parsed)));
+    } catch (const Error& e) {
+      warn(run.services(),
+           cat("checks that need image ", quoted(image.name), " are left out: ", e.what()));
+    }
+  }
+}
+
+/// The graphs that hold the stages to check: the target's, or enough for every stage.
+std::vector<StageGraph> graphs_to_check(const BuildRun& run) {
+  const std::string& target = run.options().target;
+  if (!target.empty()) return {stage_graph(run.file(), target, run.targets())};
+  std::vector<StageGraph> out;
+  std::vector<bool> seen(run.file().stages.size());
+  for (std::size_t i = seen.size(); i-- > 0;) {
+    if (seen[i]) continue;
+    out.push_back(stage_graph(run.file(), std::to_string(i), run.targets()));
+    for (const GraphStage& stage : out.back().stages) seen[stage.index] = true;
+  }
+  return out;
+}
+
+void collect(const BuildOptions& options, const BuildServices& services, Containerfile file,
+             CheckResult& result) {
+  BuildRun run(options, services, std::move(file));
+  std::set<std::tuple<std::string, LineRange, std::string>> seen;
+  const auto found = [&](const LintWarning& warning) {
+    if (seen.emplace(warning.rule->name, warning.lines, warning.detail).second)
+      result.warnings.push_back(warning);
+  };
+  for (const StageGraph& graph : graphs_to_check(run)) {
+    BuildLint lint(run, graph, found);
+    lint.start();
+    read_bases(run, graph, lint);
+  }
+  sort_warnings(result.warnings);
+  if (!result.warnings.empty() && lint_settings(run.file(), options.build_args).error)
+    result.error = lint_error(result.warnings);
+}
+
+}  // namespace
+
+BuildLint::BuildLint(BuildRun& run, const StageGraph& graph, Found found)
+    : graph_(graph),
+      settings_(lint_settings(run.file(), run.options().build_args)),
+      found_(std::move(found)),
+      images_(graph.images.size()),
+      ends_(graph.stages.size()) {
+  for (const BuildTarget& target : run.targets()) {
+    linters_.emplace_back(LintInput{.file = run.file(),
+                                    .build_args = run.options().build_args,
+                                    .globals = target.globals,
+                                    .platform = target.platform,
+                                    .ignore = [&run] { return ignore_of(run); }},
+                          settings_);
+  }
+}
+
+void BuildLint::start() {
+  const std::scoped_lock lock(mutex_);
+  for (const Linter& linter : linters_) tell(linter.check_file());
+  advance();
+}
+
+void BuildLint::image_known(std::size_t index, const oci::ImageConfig& config) {
+  const std::scoped_lock lock(mutex_);
+  images_[index] = LintBase::of(config);
+  advance();
+}
+
+const LintBase* BuildLint::base_of(const GraphStage& stage) const {
+  static const LintBase kScratch;
+  switch (stage.base.kind) {
+    case TreeRef::Kind::image:
+      return images_[stage.base.index] ? &*images_[stage.base.index] : nullptr;
+    case TreeRef::Kind::stage:
+      return ends_[stage.base.index] ? &*ends_[stage.base.index] : nullptr;
+    case TreeRef::Kind::scratch:
+      break;
+  }
+  return &kScratch;
+}
+
+void BuildLint::advance() {
+  for (std::size_t i = 0; i < ends_.size(); ++i) {  // each after all that it needs
+    if (ends_[i]) continue;
+    const GraphStage& stage = graph_.stages[i];
+    const LintBase* base = base_of(stage);
+    if (base == nullptr) continue;
+    LintBase end;
+    tell(linters_[stage.target].check_stage(stage.index, *base, &end));
+    ends_[i] = std::move(end);
+  }
+}
+
+void BuildLint::tell(const std::vector<LintWarning>& warnings) {
+  for (const LintWarning& warning : warnings) {
+    if (told_.emplace(warning.rule->name, warning.lines, warning.detail).second) found_(warning);
+  }
+}
+
+std::unique_ptr<BuildLint> start_lint(BuildRun& run, const StageGraph& graph) {
+  // Shared: an image that could not be read before the build may be found by the build itself.
+  const auto warnings = std::make_shared<std::vector<LintWarning>>();
+  auto lint = std::make_unique<BuildLint>(run, graph, [&run, warnings](const LintWarning& found) {
+    warnings->push_back(found);
+    warn(run.services(), lint_text(*run.file().source, found));
+  });
+  lint->start();
+  if (!lint->settings().error) return lint;
+  read_bases(run, graph, *lint);
+  if (!warnings->empty()) throw lint_error(*warnings);
+  return lint;
+}
+
+CheckResult check_build(const BuildOptions& options, const BuildServices& services) {
+  ContainerfileText text = read_containerfile(options);
+  CheckResult result{.source = std::make_shared<const SourceText>(text.name, text.text)};
+  try {
+    collect(options, services, parse_containerfile(std::move(text.name), std::move(text.text)),
+            result);
+  } catch (const Error& e) {
+    result.error = e;
+  }
+  return result;
+}
+
+}  // namespace lade::build
