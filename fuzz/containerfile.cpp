@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         build::parse_containerfile("Containerfile", std::string(fuzz::text_of(data, size)));
     fuzz::require(!file.stages.empty());
     expand_all(file);
-    const build::StageGraph graph = build::stage_graph(file, "", {}, parse_platform("linux/amd64"));
+    const build::StageGraph graph =
+        build::stage_graph(file, "", {{.platform = parse_platform("linux/amd64")}});
     fuzz::require(graph.stages.back().index == file.stages.size() - 1);
   } catch (const Error& e) {
     fuzz::require(std::string_view(e.what()).starts_with("Containerfile:"));

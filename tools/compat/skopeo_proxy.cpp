@@ -11,8 +11,8 @@
 #include "libimage/base/text.h"
 #include "libimage/image/select.h"
 
+#include "tools/common/proxy_channel.h"
 #include "tools/compat/go_log.h"
-#include "tools/compat/proxy_channel.h"
 #include "tools/compat/skopeo_commands.h"
 #include "tools/compat/skopeo_image.h"
 

@@ -1,4 +1,4 @@
-#include "tools/compat/proxy_channel.h"
+#include "tools/common/proxy_channel.h"
 
 #include <array>
 #include <cerrno>
