@@ -32,6 +32,7 @@ std::shared_ptr<BaseImage> BaseImage::open(BuildRun& run, const ImageRef& image,
                                            std::stop_token stop) {
   ResolvedBase found = run.services().resolve(image.name, image.platform);
   CopyOptions options{.platform = image.platform, .jobs = std::max(2U, run.jobs())};
+  run.add_material({image_url(image.name, image.platform), found.root.digest});
   Writer::Accepts accepts = run.services().store.images().accepts();
   accepts.default_layer_codec.clear();  // the base keeps its digests
   CopyPlan plan = plan_copy(*found.reader, found.root, accepts, options);
@@ -113,7 +114,9 @@ StageState BaseImage::state() {
                      .diff_id = state.image.diff_ids[i],
                      .source = shared_from_this()});
   }
+  state.base_layers = converted.layers.size();
   if (!state.image.config) state.image.config.emplace();
+  if (!run_.options().result.inherit_labels) state.image.config->labels.clear();
   if (!get_variable(state.image.config->env, "PATH"))
     set_variable(state.image.config->env, "PATH", kDefaultPath);
   for (const std::string& entry : state.image.config->env) {

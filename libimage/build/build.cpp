@@ -37,8 +37,8 @@ BuildResult build(const BuildOptions& options, const BuildServices& services,
   ContainerfileText text = read_containerfile(options);
   BuildRun run(options, services, parse_containerfile(std::move(text.name), std::move(text.text)));
   warn_of_unused_arguments(run);
-  BuildResult result =
-      store_result(run, solve(run, stage_graph(run.file(), options.target, run.targets()), stop));
+  BuildResult result = store_result(
+      run, solve(run, stage_graph(run.file(), options.target, run.targets()), stop), stop);
   run.finish();
   return result;
 }

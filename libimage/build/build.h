@@ -15,7 +15,10 @@
 
 #include "libimage/base/progress.h"
 #include "libimage/base/timestamp.h"
+#include "libimage/build/attestation.h"
+#include "libimage/build/result_options.h"
 #include "libimage/compress/codec.h"
+#include "libimage/container/root_fs.h"
 #include "libimage/local/local_store.h"
 #include "libimage/oci/image_config.h"
 #include "libimage/sandbox/step_runner.h"
@@ -48,6 +51,10 @@ struct BuildOptions {
   std::map<std::string, std::string> agents = {};    ///< id to socket, for RUN --mount=type=ssh
   bool no_cache = false;                             ///< steps run again; results are still stored
   std::optional<Timestamp> source_date_epoch = {};
+  /// Instead of the epoch: the time of everything that the build makes, of every file in its layers
+  /// too (buildah's --timestamp).
+  std::optional<Timestamp> timestamp = {};
+  bool keep_file_times = false;  ///< the epoch does not change the times of files in layers
   NetworkMode network = NetworkMode::host;
   oci::Family family = oci::Family::oci;
   std::string layer_codec = "gzip";
@@ -56,6 +63,7 @@ struct BuildOptions {
   std::string hosts_file = "/etc/hosts";
   std::string resolv_conf = "/etc/resolv.conf";
   std::string binfmt_dir = "/proc/sys/fs/binfmt_misc";  ///< what runs foreign programs
+  ResultOptions result = {};
   Clock clock = system_now;
 };
 
@@ -83,11 +91,14 @@ struct BuiltImage {
   oci::Platform platform;  ///< the one that was asked for
   oci::Document manifest;
   oci::ImageConfig config;
+  RootFs root;                                 ///< its tree, and its layers
+  std::size_t base_layers = 0;                 ///< how many of them are the base image's
+  std::vector<Attestation> attestations = {};  ///< attached to it in the index
 };
 
 struct BuildResult {
   std::vector<BuiltImage> images = {};      ///< one for each platform, in the order asked for
-  std::optional<oci::Document> index = {};  ///< over them, if several platforms were asked for
+  std::optional<oci::Document> index = {};  ///< over them, if there are several, or attestations
   std::vector<std::string> names = {};      ///< full names that point to root() now
   std::uint64_t steps = 0;                  ///< executed and cached together
   std::uint64_t cached_steps = 0;

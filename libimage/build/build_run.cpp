@@ -115,7 +115,7 @@ BuildRun::BuildRun(const BuildOptions& options, const BuildServices& services, C
     : options_(options),
       services_(services),
       file_(std::move(file)),
-      epoch_(options.source_date_epoch),
+      epoch_(options.timestamp ? options.timestamp : options.source_date_epoch),
       jobs_(options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency())) {
   const auto argument = options.build_args.find("SOURCE_DATE_EPOCH");
   if (!epoch_ && argument != options.build_args.end() && !argument->second.empty()) {
@@ -135,13 +135,17 @@ LayerOptions BuildRun::layer_options() const {
   return {.codec = options_.layer_codec,
           .compress = options_.compress,
           .family = options_.family,
-          .clamp_mtime = epoch_};
+          .clamp_mtime = options_.keep_file_times ? std::nullopt : epoch_,
+          .set_mtime = options_.timestamp};
 }
 
 std::string BuildRun::layer_key() const {
   return cat(options_.layer_codec, " ", options_.compress.level,
              options_.compress.fastest ? " fastest" : "",
-             epoch_ ? cat(" ", epoch_->seconds) : std::string());
+             epoch_ ? cat(" ", epoch_->seconds) : std::string(),
+             options_.timestamp         ? " set"
+             : options_.keep_file_times ? " kept"
+                                        : "");
 }
 
 BuildContext& BuildRun::context() {
@@ -207,6 +211,16 @@ std::string BuildRun::script(const std::string& text) {
   file.write(bytes_of(text));
   file.commit();
   return cat(room.path(), "/", name);
+}
+
+void BuildRun::add_material(Material material) {
+  const std::scoped_lock lock(mutex_);
+  materials_.insert(std::move(material));
+}
+
+std::vector<Material> BuildRun::materials() const {
+  const std::scoped_lock lock(mutex_);
+  return {materials_.begin(), materials_.end()};
 }
 
 void BuildRun::count_step(bool cached) noexcept {

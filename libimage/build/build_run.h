@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ struct StageState {
   bool cmd_set = false;           ///< CMD was given in this very stage
   std::size_t history_bytes = 0;  ///< of what the build added to the history
   BaseName base = {};
+  std::size_t base_layers = 0;  ///< layers of the image that it began from
 
   [[nodiscard]] oci::ExecutionConfig& config() { return *image.config; }
 };
@@ -75,6 +77,16 @@ class BuildRun {
 
   /// The steps under way.
   [[nodiscard]] StepTable& step_table() noexcept { return step_table_; }
+
+  /// Tells what the build took from outside, for its provenance.
+  void add_material(Material material);
+  /// Sorted, each once.
+  [[nodiscard]] std::vector<Material> materials() const;
+
+  /// Tells that a step could reach a network.
+  void note_network() noexcept { networked_ = true; }
+  [[nodiscard]] bool is_hermetic() const noexcept { return !networked_; }
+
   void count_step(bool cached) noexcept;
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
   [[nodiscard]] std::uint64_t cached_steps() const noexcept { return cached_steps_; }
@@ -94,8 +106,10 @@ class BuildRun {
   StepTable step_table_;
   std::atomic<std::uint64_t> steps_ = 0;
   std::atomic<std::uint64_t> cached_steps_ = 0;
+  std::atomic<bool> networked_ = false;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::set<Material> materials_;             // guarded by mutex_
   DirFd digests_dir_;                        // guarded by mutex_ until set
   std::unique_ptr<ContentDigests> digests_;  // guarded by mutex_ until set
   std::unique_ptr<BuildContext> context_;    // guarded by mutex_ until set

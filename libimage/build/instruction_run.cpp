@@ -44,6 +44,7 @@ class Run final : public Instruction {
     const std::string created_by = cat("RUN ", history_text(stage.state(), arguments));
     const Environment environment = environment_of(stage.state());
     const NetworkMode network = network_.value_or(stage.run().options().network);
+    if (network != NetworkMode::none) stage.run().note_network();
     StepKey key("RUN");
     key.add(stage.chain()).add(stage.run().layer_key()).add_all(arguments).add(script_);
     key.add_all(environment).add(stage.config().working_dir).add(stage.config().user);

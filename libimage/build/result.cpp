@@ -1,6 +1,13 @@
 #include "libimage/build/result.h"
 
+#include <algorithm>
+
 #include "libimage/base/text.h"
+#include "libimage/build/assemble.h"
+#include "libimage/build/attestation.h"
+#include "libimage/build/squash.h"
+#include "libimage/digest/hasher.h"
+#include "libimage/name/platform.h"
 #include "libimage/name/reference.h"
 
 namespace lade::build {
@@ -22,74 +29,98 @@ std::string full_image_name(const std::string& name) {
 
 namespace {
 
-oci::Document stored(LayoutStore& store, const oci::MediaType& media_type, std::string raw,
-                     std::variant<oci::Manifest, oci::Index, oci::Unknown> parsed) {
-  oci::Descriptor descriptor = oci::describe(media_type, raw);
-  store.put_manifest(descriptor, raw);
-  return {.descriptor = std::move(descriptor), .raw = std::move(raw), .parsed = std::move(parsed)};
-}
-
-BuiltImage store_image(BuildRun& run, FinishedTarget target) {
-  LayoutStore& store = run.services().store.images();
-  const oci::Family family = run.options().family;
-  StageState& state = target.state;
-  oci::ImageConfig& image = state.image;
-  for (const auto& [name, value] : run.options().labels) image.config->labels[name] = value;
+/// The config as the options want it, but for its layers.
+void finish_config(const BuildRun& run, oci::ImageConfig& image) {
+  const ResultOptions& options = run.options().result;
+  auto& labels = image.config->labels;
+  for (const std::string& name : options.remove_labels) labels.erase(name);
+  for (const auto& [name, value] : run.options().labels) labels[name] = value;
+  if (options.omit_history) image.history.clear();
+  if (options.os_version) image.os_version = *options.os_version;
+  for (const std::string& feature : options.os_features) {
+    auto& known = image.os_features;
+    if (std::find(known.begin(), known.end(), feature) == known.end()) known.push_back(feature);
+  }
   image.created = run.created();
-  image.diff_ids.clear();
-  oci::Manifest manifest{
-      .media_type =
-          oci::MediaType(family == oci::Family::oci ? oci::kImageManifest : oci::kDockerManifest),
-      .config = oci::describe(
-          oci::MediaType(family == oci::Family::oci ? oci::kImageConfig : oci::kDockerConfig), "")};
-  for (const RootFsLayer& layer : state.root.layers()) {
-    image.diff_ids.push_back(layer.diff_id);
-    manifest.layers.push_back(layer.blob);
-  }
-  const std::string config = oci::serialise(image);
-  if (config.size() > oci::kMaxConfigBytes)  // nobody could read it
-    throw Error(Errc::limit_exceeded, cat("the image's configuration has ", config.size(),
-                                          " bytes, more than ", oci::kMaxConfigBytes));
-  manifest.config = oci::describe(manifest.config.media_type, config);
-  if (!store.contains(manifest.config)) {
-    const auto writer = store.start_blob({.expected = manifest.config});
-    writer->write(bytes_of(config));
-    writer->commit(manifest.config.media_type);
-  }
-  std::string raw = oci::serialise(manifest);
-  const oci::MediaType media_type = manifest.media_type;
-  return {.platform = std::move(target.platform),
-          .manifest = stored(store, media_type, std::move(raw), std::move(manifest)),
-          .config = std::move(image)};
 }
 
-/// The index over `images`, in their order.
-oci::Document store_index(BuildRun& run, const std::vector<BuiltImage>& images) {
-  oci::Index index{.media_type = oci::MediaType(run.options().family == oci::Family::oci
-                                                    ? oci::kImageIndex
-                                                    : oci::kDockerManifestList)};
-  for (const BuiltImage& image : images) {
-    index.manifests.push_back(image.manifest.descriptor);
-    index.manifests.back().platform = image.platform;
-  }
-  std::string raw = oci::serialise(index);
-  const oci::MediaType media_type = index.media_type;
-  return stored(run.services().store.images(), media_type, std::move(raw), std::move(index));
+ProvenanceFacts facts_of(const BuildRun& run, const oci::Platform& platform) {
+  const BuildOptions& options = run.options();
+  ProvenanceFacts facts{.options = *options.result.provenance,
+                        .file = run.file().source->name(),
+                        .text = run.file().source->text(),
+                        .target = options.target,
+                        .build_args = options.build_args,
+                        .labels = options.labels,
+                        .context = !options.context.empty(),
+                        .hermetic = run.is_hermetic(),
+                        .builder = host_platform(),
+                        .platform = platform,
+                        .materials = run.materials(),
+                        .started = run.created(),
+                        .finished = run.epoch() ? run.created() : to_rfc3339(options.clock())};
+  for (const auto& [id, secret] : options.secrets) facts.secrets.push_back(id);
+  for (const auto& [id, agent] : options.agents) facts.agents.push_back(id);
+  return facts;
+}
+
+/// The same stack for after the build: what could fetch layers, and has done so, ends with it.
+RootFs settled(LocalStore& store, const RootFs& root) {
+  RootFs out(store);
+  for (const RootFsLayer& layer : root.layers())
+    out.push({.blob = layer.blob, .diff_id = layer.diff_id});
+  return out;
+}
+
+BuiltImage built_image(BuildRun& run, FinishedTarget target, const std::string& name,
+                       const std::stop_token& stop) {
+  const ResultOptions& options = run.options().result;
+  StageState& state = target.state;
+  if (options.squash != Squash::none)
+    squash_layers(run, state, options.squash == Squash::all ? 0 : state.base_layers);
+  finish_config(run, state.image);
+  state.image.diff_ids.clear();
+  for (const RootFsLayer& layer : state.root.layers())
+    state.image.diff_ids.push_back(layer.diff_id);
+  const std::size_t config_bytes = oci::serialise(state.image).size();
+  if (config_bytes > oci::kMaxConfigBytes)  // nobody could read it
+    throw Error(Errc::limit_exceeded, cat("the image's configuration has ", config_bytes,
+                                          " bytes, more than ", oci::kMaxConfigBytes));
+  BuiltImage image{
+      .platform = std::move(target.platform),
+      .manifest = {.descriptor = {.digest = sha256_of("")}, .raw = {}, .parsed = oci::Unknown{}},
+      .config = std::move(state.image),
+      .root = settled(run.services().store, state.root),
+      .base_layers = options.squash == Squash::all ? 0 : state.base_layers};
+  if (options.sbom) image.attestations.push_back(sbom(state.root, name, run.created(), stop));
+  if (options.provenance) image.attestations.push_back(provenance(facts_of(run, image.platform)));
+  return image;
 }
 
 }  // namespace
 
-BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets) {
+BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets,
+                         const std::stop_token& stop) {
   LayoutStore& store = run.services().store.images();
+  const ResultOptions& options = run.options().result;
   BuildResult result;
+  for (const std::string& name : run.options().names) result.names.push_back(full_image_name(name));
+  const std::string name = result.names.empty() ? "image" : result.names.front();
   for (FinishedTarget& target : targets)
-    result.images.push_back(store_image(run, std::move(target)));
-  if (result.images.size() > 1) result.index = store_index(run, result.images);
-  for (const std::string& name : run.options().names) {
-    result.names.push_back(full_image_name(name));
-    store.tag(Tag{result.names.back()}, result.root().descriptor);
-  }
-  if (result.names.empty()) store.tag(Tag{}, result.root().descriptor);
+    result.images.push_back(built_image(run, std::move(target), name, stop));
+  AssembleOptions assembling{.names = result.names,
+                             .annotations = options.annotations,
+                             .family = run.options().family,
+                             .form = options.attestation_form};
+  if (options.created_annotation)
+    assembling.annotations.push_back(
+        {.key = "org.opencontainers.image.created", .value = run.created()});
+  Assembled assembled = assemble(store, result.images, assembling);
+  for (std::size_t i = 0; i < result.images.size(); ++i)
+    result.images[i].manifest = std::move(assembled.manifests[i]);
+  result.index = std::move(assembled.index);
+  for (const std::string& full : result.names) store.tag(Tag{full}, result.root().descriptor);
+  if (result.names.empty() && options.keep_unnamed) store.tag(Tag{}, result.root().descriptor);
   result.steps = run.steps();
   result.cached_steps = run.cached_steps();
   return result;

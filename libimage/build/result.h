@@ -11,9 +11,10 @@ struct FinishedTarget {
   StageState state;
 };
 
-/// Writes the configs and manifests of the finished targets (one at least) into the local store,
-/// for several an index over them, and names the result as the options say. Throws
-/// Error{limit_exceeded} for a config that nobody could read.
-BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets);
+/// Squashes the finished targets (one at least), looks into them for their attestations, writes
+/// configs, manifests and the index into the local store and names the result as the options say.
+/// Throws Error{limit_exceeded} for a config that nobody could read.
+BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets,
+                         const std::stop_token& stop);
 
 }  // namespace lade::build

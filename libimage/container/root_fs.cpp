@@ -172,11 +172,8 @@ std::optional<std::string> RootFs::read_small(const std::string& path, std::uint
 }
 
 LayerResult RootFs::add(std::vector<LayerEntry> entries, const LayerOptions& options) {
-  if (options.clamp_mtime) {  // lookups then see what the layer holds
-    for (LayerEntry& entry : entries) {
-      entry.attributes.mtime = std::min(entry.attributes.mtime, *options.clamp_mtime);
-    }
-  }
+  for (LayerEntry& entry : entries)  // lookups then see what the layer holds
+    entry.attributes.mtime = recorded_mtime(entry.attributes.mtime, options);
   auto list = std::make_shared<const std::vector<LayerEntry>>(std::move(entries));
   LayerResult result = write_layer(*list, state_->store->images(), options);
   push({result.blob, result.diff_id}, std::move(list));

@@ -82,16 +82,18 @@ Ran run_on_copy(LocalStore& store, const DirFd* lower, const StepCall& call) {
 
 /// Later steps see the times that the layer holds: the clamped ones, and an old one for the root
 /// directory, whose mtime alone makes no entry.
-void settle_times(const DirFd& root, const Ran& ran, const std::optional<Timestamp>& latest) {
+void settle_times(const DirFd& root, const Ran& ran, const LayerOptions& options) {
   bool has_root = false;
   for (const LayerEntry& entry : ran.changes) {
     const bool has_time =
         entry.kind == LayerEntry::Kind::file || entry.kind == LayerEntry::Kind::hardlink;
     has_root |= has_time && entry.path.empty();
-    if (!has_time || !latest || entry.attributes.mtime <= *latest) continue;
+    if (!has_time) continue;
+    const Timestamp recorded = recorded_mtime(entry.attributes.mtime, options);
+    if (recorded == entry.attributes.mtime) continue;
     const ParentAndName place = open_parent_in_root(root, entry.path);
     set_mtime(open_entry(place.parent, place.name.empty() ? "." : place.name, O_PATH).get(),
-              *latest);
+              recorded);
   }
   if (!has_root) set_mtime(root.get(), ran.root_mtime);
 }
@@ -113,7 +115,7 @@ std::optional<LayerResult> RootFs::run(sandbox::RuntimeConfig step, sandbox::Ste
   }
   if (ran.changes.empty()) return std::nullopt;
   LayerResult result = write_layer(ran.changes, store.images(), options);
-  settle_times(open_dir(ran.workspace->fs_path()), ran, options.clamp_mtime);
+  settle_times(open_dir(ran.workspace->fs_path()), ran, options);
   store.publish(std::move(ran.workspace), chain(), result.diff_id, ran.form);
   push({result.blob, result.diff_id});
   return result;

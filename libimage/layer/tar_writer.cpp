@@ -69,13 +69,13 @@ Record whiteout_record(const LayerEntry& entry) {
   return {.path = cat(entry.path.substr(0, name), ".wh.", entry.path.substr(name))};
 }
 
-Record record_of(const LayerEntry& entry, const std::optional<Timestamp>& clamp) {
+Record record_of(const LayerEntry& entry, const LayerOptions& options) {
   check_names(entry.path);
   if (entry.kind == LayerEntry::Kind::whiteout || entry.kind == LayerEntry::Kind::opaque) {
     return whiteout_record(entry);
   }
   Record record{.path = entry.path, .flag = flag_of(entry), .attributes = entry.attributes};
-  if (clamp && record.attributes.mtime > *clamp) record.attributes.mtime = *clamp;
+  record.attributes.mtime = recorded_mtime(record.attributes.mtime, options);
   if (record.flag == '5') record.path = entry.path.empty() ? "./" : cat(entry.path, "/");
   if (record.flag == '0') record.size = entry.attributes.size;
   if (record.flag == '1') {
@@ -200,7 +200,7 @@ void write_pax(Sink& out, std::string_view body) {
 }  // namespace
 
 void TarWriter::header(const LayerEntry& entry) {
-  const Record record = record_of(entry, clamp_mtime_);
+  const Record record = record_of(entry, options_);
   Block block = ustar_block(record.flag);
   // Records are in the order of their keys; most entries need none.
   std::string charset, link_path, path, gid, uid, size, mtime;

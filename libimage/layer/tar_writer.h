@@ -2,19 +2,18 @@
 /// module.
 #pragma once
 #include <cstdint>
-#include <optional>
 
 #include "libimage/io/stream.h"
 #include "libimage/layer/entry.h"
+#include "libimage/layer/write_layer.h"
 
 namespace lade::tar {
 
 /// ustar; a PAX header in front of an entry only where a value does not fit the ustar header.
 class TarWriter {
  public:
-  /// `out` outlives the writer; times later than `clamp_mtime` become it.
-  TarWriter(Sink& out, std::optional<Timestamp> clamp_mtime)
-      : out_(out), clamp_mtime_(clamp_mtime) {}
+  /// Both outlive the writer; of `options` the times count (recorded_mtime).
+  TarWriter(Sink& out, const LayerOptions& options) : out_(out), options_(options) {}
 
   /// Writes the entry's header; its content, if it has size, follows by content(). What tar cannot
   /// hold (a name that would be a whiteout, an xattr name with '=') is Error{unsupported}.
@@ -27,7 +26,7 @@ class TarWriter {
 
  private:
   Sink& out_;
-  std::optional<Timestamp> clamp_mtime_;
+  const LayerOptions& options_;
 };
 
 }  // namespace lade::tar

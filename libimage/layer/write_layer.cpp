@@ -82,9 +82,14 @@ class Gather final : public Sink {
 
 }  // namespace
 
+Timestamp recorded_mtime(const Timestamp& mtime, const LayerOptions& options) {
+  if (options.set_mtime) return *options.set_mtime;
+  return options.clamp_mtime ? std::min(mtime, *options.clamp_mtime) : mtime;
+}
+
 void write_tar(std::span<const LayerEntry> entries, Sink& out, const LayerOptions& options) {
   Gather gathered(out);
-  tar::TarWriter tar(gathered, options.clamp_mtime);
+  tar::TarWriter tar(gathered, options);
   const bool digests = static_cast<bool>(options.on_content);
   ContentReader contents(entries, options.readers,
                          digests ? ContentReader::Digests::sha256 : ContentReader::Digests::none);

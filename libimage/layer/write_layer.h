@@ -15,10 +15,14 @@ struct LayerOptions {
   CompressOptions compress = {};
   oci::Family family = oci::Family::oci;
   std::optional<Timestamp> clamp_mtime = {};  ///< later times become this one (SOURCE_DATE_EPOCH)
+  std::optional<Timestamp> set_mtime = {};    ///< every time becomes this one
   unsigned readers = 2;  ///< threads that open and read files ahead of the tar writer
   /// Told for each regular file written from a ContentRef: its entry and the sha256 of its content.
   std::function<void(const LayerEntry&, const Digest&)> on_content = {};
 };
+
+/// The time that a layer written with `options` has for a file of time `mtime`.
+Timestamp recorded_mtime(const Timestamp& mtime, const LayerOptions& options);
 
 struct LayerResult {
   oci::Descriptor blob;  ///< as stored: digest and size of the compressed bytes
