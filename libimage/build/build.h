@@ -99,7 +99,7 @@ struct BuiltImage {
 struct BuildResult {
   std::vector<BuiltImage> images = {};      ///< one for each platform, in the order asked for
   std::optional<oci::Document> index = {};  ///< over them, if there are several, or attestations
-  std::vector<std::string> names = {};      ///< full names that point to root() now
+  std::vector<std::string> names = {};      ///< full names of root()
   std::uint64_t steps = 0;                  ///< executed and cached together
   std::uint64_t cached_steps = 0;
 

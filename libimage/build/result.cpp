@@ -119,8 +119,10 @@ BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets,
   for (std::size_t i = 0; i < result.images.size(); ++i)
     result.images[i].manifest = std::move(assembled.manifests[i]);
   result.index = std::move(assembled.index);
-  for (const std::string& full : result.names) store.tag(Tag{full}, result.root().descriptor);
-  if (result.names.empty() && options.keep_unnamed) store.tag(Tag{}, result.root().descriptor);
+  if (options.keep) {
+    for (const std::string& full : result.names) store.tag(Tag{full}, result.root().descriptor);
+    if (result.names.empty()) store.tag(Tag{}, result.root().descriptor);
+  }
   result.steps = run.steps();
   result.cached_steps = run.cached_steps();
   return result;

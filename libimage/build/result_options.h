@@ -59,9 +59,9 @@ struct ResultOptions {
   std::optional<ProvenanceOptions> provenance = {};
   bool sbom = false;  ///< attach an SPDX document of the packages in the root file system
   AttestationForm attestation_form = AttestationForm::artifact;
-  /// Whether an image without names gets an entry of its own in the local store: without, nothing
-  /// but its layers' step results keeps it from being pruned.
-  bool keep_unnamed = true;
+  /// Whether the local store keeps the result: under its names, or as an entry without one. If not,
+  /// its documents and layers are there until they are pruned.
+  bool keep = true;
 };
 
 }  // namespace lade::build

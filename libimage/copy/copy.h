@@ -48,6 +48,7 @@ struct CopyOptions {
   /// other diff IDs); "": keep what is compressed.
   std::string layer_codec = {};
   CompressOptions compress = {};
+  std::set<Digest> kept_layers = {};  ///< which `layer_codec` does not concern
   bool force_recompress = false;  ///< also where the codec is right already
   bool preserve_digests = false;  ///< Error where that cannot hold
   /// Signatures that the source keeps beside its documents (Reader::signatures). `keep`: copied; an

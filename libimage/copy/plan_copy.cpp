@@ -247,7 +247,8 @@ class Planner {
     if (have.empty() || oci::is_encrypted(layer.media_type) ||
         oci::is_nondistributable(layer.media_type))
       return {};
-    std::string wanted = options_.layer_codec;
+    std::string wanted =
+        options_.kept_layers.contains(layer.digest) ? std::string() : options_.layer_codec;
     if (wanted.empty() && have == "identity" && !options_.preserve_digests)
       wanted = accepts_.default_layer_codec;
     if (wanted.empty() && have == "zstd" && to_docker) wanted = "gzip";

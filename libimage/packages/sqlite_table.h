@@ -1,5 +1,5 @@
 /// Rows of one table of an SQLite database file, read without SQLite: what rpm's database needs and
-/// no more (docs/design/0019-sbom.md).
+/// no more (docs/design/0019-attestations.md).
 #pragma once
 #include <cstdint>
 #include <functional>
