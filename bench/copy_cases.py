@@ -74,6 +74,7 @@ class Images:
         self.top = None
         self.services = Services()
         self.address = None
+        self.huge_address = None
 
     def layout(self):
         if self.top is None:
@@ -99,6 +100,13 @@ class Images:
             for number in range(REPOSITORIES):
                 self.push(f"oci:{layout}:repo{number}", f"{self.address}/many/repo{number}:1")
         return self.address
+
+    def huge_registry(self):
+        """The address of a registry with the image of 3 GB; nobody writes to it."""
+        if self.huge_address is None:
+            self.huge_address = self.services.registry(self.layout().parent / "huge" / "registry")
+            self.push(f"oci:{self.corpus}/huge.oci:huge", f"{self.huge_address}/huge:1")
+        return self.huge_address
 
     def clone(self, services, work):
         """A registry of the run's own with the same content."""
@@ -147,6 +155,8 @@ class CopyCases:
     def all(self):
         corpus, made = self.programs.corpus, self.images
         large = f"oci:{corpus}/large.oci:large"
+        huge = f"oci:{corpus}/huge.oci:huge"
+        huge_remote = lambda: f"docker://{made.huge_registry()}/huge:1"
         remote = lambda name: f"docker://{made.registry()}/{name}:1"
 
         def to_registry(source, name, *more):
@@ -181,6 +191,16 @@ class CopyCases:
             self.pair("hundred-layers-to-oci", lambda work: [*NO_TLS, remote("hundred"), f"oci:{work}/out:hundred"], goal_wall=0.5),
             self.pair("far-registry-to-oci", far, goal_wall=0.5),
             self.pair("oci-to-far-registry", far_push, goal_wall=0.5),
+            self.pair("huge-archive-to-oci", lambda work: [f"docker-archive:{corpus}/huge.docker.tar", f"oci:{work}/out:huge"],
+                      goal_wall=0.35, runs=1),
+            self.pair("huge-oci-to-docker-archive", lambda work: [huge, f"docker-archive:{work}/out.tar:huge:1"],
+                      goal_wall=0.25, runs=1),
+            self.pair("huge-oci-to-oci", lambda work: [huge, f"oci:{work}/out:huge"], goal_wall=0.25, runs=1),
+            self.pair("huge-oci-to-dir", lambda work: [huge, f"dir:{work}/out"], goal_wall=0.25, runs=1),
+            self.pair("huge-registry-to-oci", lambda work: [*NO_TLS, huge_remote(), f"oci:{work}/out:huge"], goal_wall=0.5,
+                      runs=1),
+            self.pair("huge-oci-to-registry", to_registry(lambda: huge, "huge"), goal_wall=0.9, goal_cpu=0.4, runs=1),
+            self.pair("huge-registry-to-registry", to_registry(huge_remote, "huge"), goal_wall=0.6, runs=1),
             self.sync("sync-50", False, goal_wall=0.25),
             self.sync("sync-50-again", True, goal_wall=0.2),
         ]

@@ -29,14 +29,39 @@ MovedBlob stream(const BlobBranch& branch, Reader& source, ProgressObserver& obs
   return {.descriptor = to->commit(blob.media_type), .bytes = bytes};
 }
 
+// Threads that verify and decompress ahead pay for blobs of that size.
+constexpr std::uint64_t kOverlapBytes = std::uint64_t{1} << 20U;
+constexpr std::size_t kAheadBytes = std::size_t{1} << 20U;
+
+/// The content of `from`, a blob of `size` bytes, decompressed. Verifying it, decompressing and
+/// what follows overlap.
+class PlainContent final : public Source {
+ public:
+  PlainContent(const Codec& have, Source& from, std::uint64_t size) {
+    if (size < kOverlapBytes) {
+      plain_ = have.decompress_from(from, {});
+    } else if (have.name == "identity") {
+      plain_ = std::make_unique<ReadAheadSource>(from);
+    } else {
+      verified_ = std::make_unique<ReadAheadSource>(from, kAheadBytes);
+      plain_ = std::make_unique<ReadAheadSource>(have.decompress_from(*verified_, {}));
+    }
+  }
+  std::size_t read(std::span<std::byte> out) override { return plain_->read(out); }
+
+ private:
+  std::unique_ptr<Source> verified_ = {};
+  std::unique_ptr<Source> plain_;
+};
+
 /// As recompress(), into a layer with a table of contents.
 MovedBlob make_seekable(SeekableFormat format, Source& from, const BlobBranch& branch,
                         const CopyOptions& options) {
   const Descriptor& blob = branch.planned->source;
   const Codec& have = codec_named(oci::layer_codec(blob.media_type));
-  ReadAheadSource ahead(have.decompress_from(from, {}));
+  PlainContent plain(have, from, blob.size);
   const std::unique_ptr<BlobWriter> to = branch.destination->start_blob({});
-  SeekableLayer layer = write_seekable(format, ahead, *to, options.compress);
+  SeekableLayer layer = write_seekable(format, plain, *to, options.compress);
   MovedBlob moved{.descriptor = to->commit(oci::layer_media_type(branch.family, codec_of(format)))};
   moved.bytes = moved.descriptor.size;
   moved.diff_id = std::move(layer.diff_id);
@@ -49,8 +74,7 @@ MovedBlob make_seekable(SeekableFormat format, Source& from, const BlobBranch& b
   return moved;
 }
 
-/// decompress (unless identity) > compress > store. The reader works ahead on its own thread, so
-/// that verifying and decompressing overlap with compressing.
+/// decompress (unless identity) > compress > store.
 MovedBlob recompress(Source& from, const BlobBranch& branch, const CopyOptions& options) {
   const PlannedBlob& planned = *branch.planned;
   if (const auto format = seekable_format_named(planned.codec)) {
@@ -58,14 +82,13 @@ MovedBlob recompress(Source& from, const BlobBranch& branch, const CopyOptions& 
   }
   const Codec& have = codec_named(oci::layer_codec(planned.source.media_type));
   const Codec& want = codec_named(planned.codec);
-  std::unique_ptr<Source> plain = have.decompress_from(from, {});
   const std::unique_ptr<BlobWriter> to = branch.destination->start_blob({});
   const std::unique_ptr<Sink> compressor = want.compress_to(*to, options.compress);
   if (have.name == "identity") {
-    pump(*plain, *compressor);
+    pump(from, *compressor);  // which has threads of its own
   } else {
-    ReadAheadSource ahead(std::move(plain));
-    pump(ahead, *compressor);
+    PlainContent plain(have, from, planned.source.size);
+    pump(plain, *compressor);
   }
   compressor->finish();
   Descriptor stored = to->commit(oci::layer_media_type(branch.family, planned.codec));

@@ -278,12 +278,16 @@ class Copier {
     std::vector<GraphNode> nodes;
     for (const auto& side : sides_) {
       if (!side->asks_for_documents()) continue;
-      // The root first: it is the last of the plan's own documents.
+      // The root first, and alone, as its answer may spare the other questions: it is the last of
+      // the plan's own documents.
+      const std::size_t root = nodes.size();
       for (auto document = side->plan().documents.rbegin();
            document != side->plan().documents.rend(); ++document) {
-        nodes.push_back({.run = [this, &side = *side, &document = *document](const auto&) {
+        GraphNode node{.run = [this, &side = *side, &document = *document](const auto&) {
           attempt(side, [&] { side.ask_for(document); });
-        }});
+        }};
+        if (nodes.size() != root) node.needs.push_back(root);
+        nodes.push_back(std::move(node));
       }
     }
     return nodes;

@@ -1,6 +1,12 @@
 #include "libimage/digest/hasher.h"
 
-#include <openssl/evp.h>
+// The functions that OpenSSL 3 calls deprecated: those that replace them first load its providers,
+// which takes longer than all else that a short command does. The code that hashes is the same.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include <variant>
+
+#include <openssl/sha.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -8,55 +14,72 @@
 namespace lade {
 namespace {
 
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+class Sha256 {
+ public:
+  Sha256() { check(SHA256_Init(&context_)); }
+  void update(ByteView data) { check(SHA256_Update(&context_, data.data(), data.size())); }
+  /// Ends the computation.
+  std::size_t finish(unsigned char* value) {
+    check(SHA256_Final(value, &context_));
+    return SHA256_DIGEST_LENGTH;
+  }
+  static void check(int result) {
+    if (result != 1) {
+      throw Error(Errc::internal, "compute digest: the cryptographic library failed");
+    }
+  }
+
+ private:
+  SHA256_CTX context_ = {};
 };
-using Context = std::unique_ptr<EVP_MD_CTX, FreeContext>;
 
-const EVP_MD* algorithm_named(std::string_view name) {
-  if (name == "sha256") return EVP_sha256();
-  if (name == "sha512") return EVP_sha512();
-  throw Error(Errc::unsupported,
-              cat("digest algorithm ", quoted(name), " is not supported (use sha256 or sha512)"));
-}
+class Sha512 {
+ public:
+  Sha512() { Sha256::check(SHA512_Init(&context_)); }
+  void update(ByteView data) { Sha256::check(SHA512_Update(&context_, data.data(), data.size())); }
+  std::size_t finish(unsigned char* value) {
+    Sha256::check(SHA512_Final(value, &context_));
+    return SHA512_DIGEST_LENGTH;
+  }
 
-[[noreturn]] void throw_failed() {
-  throw Error(Errc::internal, "compute digest: the cryptographic library failed");
+ private:
+  SHA512_CTX context_ = {};
+};
+
+using Computation = std::variant<Sha256, Sha512>;
+
+Computation computation_of(std::string_view algorithm) {
+  if (algorithm == "sha256") return Sha256();
+  if (algorithm == "sha512") return Sha512();
+  throw Error(Errc::unsupported, cat("digest algorithm ", quoted(algorithm),
+                                     " is not supported (use sha256 or sha512)"));
 }
 
 }  // namespace
 
 struct Hasher::State {
   std::string algorithm;
-  Context context;
+  Computation computation;
 };
 
 Hasher::Hasher(std::string_view algorithm)
-    : state_(std::make_unique<State>(State{std::string(algorithm), Context(EVP_MD_CTX_new())})) {
-  if (!state_->context ||
-      EVP_DigestInit_ex(state_->context.get(), algorithm_named(algorithm), nullptr) != 1) {
-    throw_failed();
-  }
-}
+    : state_(std::make_unique<State>(State{std::string(algorithm), computation_of(algorithm)})) {}
 Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 void Hasher::update(ByteView data) {
-  if (EVP_DigestUpdate(state_->context.get(), data.data(), data.size()) != 1) throw_failed();
+  std::visit([&](auto& computation) { computation.update(data); }, state_->computation);
 }
 
 Digest Hasher::digest() const {
-  const Context copy(EVP_MD_CTX_new());
-  unsigned char value[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (!copy || EVP_MD_CTX_copy_ex(copy.get(), state_->context.get()) != 1 ||
-      EVP_DigestFinal_ex(copy.get(), value, &size) != 1) {
-    throw_failed();
-  }
+  Computation copy = state_->computation;
+  unsigned char value[SHA512_DIGEST_LENGTH];
+  const std::size_t size =
+      std::visit([&](auto& computation) { return computation.finish(value); }, copy);
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string text = cat(state_->algorithm, ":");
-  for (unsigned int i = 0; i < size; ++i) {
+  for (std::size_t i = 0; i < size; ++i) {
     text += kHex[value[i] >> 4U];
     text += kHex[value[i] & 0xFU];
   }

@@ -16,6 +16,9 @@ TransferLoop::TransferLoop(const HttpOptions& options)
   if (multi_ == nullptr) throw Error(Errc::internal, "libcurl gives no multi handle");
   curl_.multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
                      static_cast<long>(options.connections_per_host));
+  // By default idle connections are closed beyond four for each request that is under way now.
+  curl_.multi_setopt(multi_, CURLMOPT_MAXCONNECTS,
+                     static_cast<long>(options.connections_per_host) * 2);
   curl_.multi_setopt(multi_, CURLMOPT_PIPELINING, long{CURLPIPE_MULTIPLEX});
   sigset_t all;
   sigset_t before;

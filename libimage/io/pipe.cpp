@@ -7,6 +7,12 @@
 #include "libimage/base/error.h"
 
 namespace lade {
+namespace {
+
+// One is filled while another is emptied; more wait only where both sides pause.
+constexpr std::size_t kMaxSpares = 4;
+
+}  // namespace
 
 void Pipe::write(std::vector<std::byte> chunk, const std::stop_token& stop) {
   if (chunk.empty()) return;  // an empty chunk would read as the end
@@ -55,8 +61,23 @@ std::vector<std::byte> Pipe::read(const std::stop_token& stop) {
   return {};
 }
 
+std::vector<std::byte> Pipe::spare() {
+  const std::scoped_lock lock(mutex_);
+  if (spares_.empty()) return {};
+  std::vector<std::byte> chunk = std::move(spares_.back());
+  spares_.pop_back();
+  return chunk;
+}
+
+void Pipe::recycle(std::vector<std::byte> chunk) {
+  if (chunk.capacity() == 0) return;
+  const std::scoped_lock lock(mutex_);
+  if (spares_.size() < kMaxSpares) spares_.push_back(std::move(chunk));
+}
+
 std::size_t PipeSource::read(std::span<std::byte> out) {
   if (at_ == current_.size()) {
+    pipe_.recycle(std::exchange(current_, {}));
     current_ = pipe_.read(stop_);  // empty at the end, however often
     at_ = 0;
   }
@@ -78,9 +99,10 @@ AsyncSink::~AsyncSink() {
 void AsyncSink::run(const std::stop_token& stop) {
   try {
     for (;;) {
-      const std::vector<std::byte> chunk = pipe_.read(stop);
+      std::vector<std::byte> chunk = pipe_.read(stop);
       if (chunk.empty()) break;
       next_.write(chunk);
+      pipe_.recycle(std::move(chunk));
     }
     next_.finish();
   } catch (...) {  // handed to the writer: this is the top of a thread
@@ -91,7 +113,11 @@ void AsyncSink::run(const std::stop_token& stop) {
 
 void AsyncSink::write(ByteView data) {
   while (!data.empty()) {
-    if (pending_.capacity() == 0) pending_.reserve(kChunkBytes);
+    if (pending_.capacity() == 0) {
+      pending_ = pipe_.spare();
+      pending_.clear();
+      pending_.reserve(kChunkBytes);
+    }
     const std::size_t count = std::min(data.size(), kChunkBytes - pending_.size());
     pending_.insert(pending_.end(), data.begin(),
                     data.begin() + static_cast<std::ptrdiff_t>(count));
@@ -108,21 +134,30 @@ void AsyncSink::finish() {
 }
 
 ReadAheadSource::ReadAheadSource(std::unique_ptr<Source> source, std::size_t capacity_bytes)
-    : source_(std::move(source)),
+    : owned_(std::move(source)),
+      source_(*owned_),
       pipe_(capacity_bytes),
-      thread_([this](const std::stop_token& stop) {
-        try {
-          for (;;) {
-            std::vector<std::byte> chunk(kChunkBytes);
-            chunk.resize(source_->read(chunk));
-            if (chunk.empty()) break;
-            pipe_.write(std::move(chunk), stop);
-          }
-          pipe_.close();
-        } catch (...) {  // handed to the reader: this is the top of a thread
-          pipe_.fail(std::current_exception());
-        }
-      }) {}
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+ReadAheadSource::ReadAheadSource(Source& source, std::size_t capacity_bytes)
+    : source_(source),
+      pipe_(capacity_bytes),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+void ReadAheadSource::run(const std::stop_token& stop) {
+  try {
+    for (;;) {
+      std::vector<std::byte> chunk = pipe_.spare();
+      chunk.resize(kChunkBytes);
+      chunk.resize(source_.read(chunk));
+      if (chunk.empty()) break;
+      pipe_.write(std::move(chunk), stop);
+    }
+    pipe_.close();
+  } catch (...) {  // handed to the reader: this is the top of a thread
+    pipe_.fail(std::current_exception());
+  }
+}
 
 ReadAheadSource::~ReadAheadSource() { thread_.request_stop(); }
 

@@ -34,15 +34,20 @@ class Pipe {
   /// Next chunk, waiting while empty; an empty chunk is the end. Throws the writer's failure, or
   /// Cancelled.
   std::vector<std::byte> read(const std::stop_token& stop = {});
+  /// Memory for a chunk, of any size: what recycle() was given, if anything was.
+  std::vector<std::byte> spare();
+  /// Takes back a chunk that was read: fresh pages cost more than copying does.
+  void recycle(std::vector<std::byte> chunk);
 
  private:
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<std::vector<std::byte>> chunks_;  // guarded by mutex_
-  std::size_t bytes_ = 0;                      // guarded by mutex_
-  bool closed_ = false;                        // guarded by mutex_
-  std::exception_ptr writer_error_;            // guarded by mutex_
-  std::exception_ptr reader_error_;            // guarded by mutex_
+  std::deque<std::vector<std::byte>> chunks_;   // guarded by mutex_
+  std::vector<std::vector<std::byte>> spares_;  // guarded by mutex_
+  std::size_t bytes_ = 0;                       // guarded by mutex_
+  bool closed_ = false;                         // guarded by mutex_
+  std::exception_ptr writer_error_;             // guarded by mutex_
+  std::exception_ptr reader_error_;             // guarded by mutex_
   const std::size_t capacity_;
 };
 
@@ -81,10 +86,12 @@ class AsyncSink final : public Sink {
   std::jthread thread_;
 };
 
-/// Reads ahead from `source` (owned) on a thread of its own.
+/// Reads ahead from `source` (owned, or borrowed) on a thread of its own.
 class ReadAheadSource final : public Source {
  public:
   explicit ReadAheadSource(std::unique_ptr<Source> source,
+                           std::size_t capacity_bytes = std::size_t{4} * 1024 * 1024);
+  explicit ReadAheadSource(Source& source,
                            std::size_t capacity_bytes = std::size_t{4} * 1024 * 1024);
   ~ReadAheadSource() override;
   ReadAheadSource(const ReadAheadSource&) = delete;
@@ -92,7 +99,10 @@ class ReadAheadSource final : public Source {
   std::size_t read(std::span<std::byte> out) override;
 
  private:
-  std::unique_ptr<Source> source_;
+  void run(const std::stop_token& stop);
+
+  std::unique_ptr<Source> owned_;
+  Source& source_;
   Pipe pipe_;
   PipeSource from_{pipe_};
   std::jthread thread_;

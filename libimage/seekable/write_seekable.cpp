@@ -290,11 +290,9 @@ void SeekableWriter::start_file() {
 
 void SeekableWriter::write_file_bytes(WrittenEntry& written, ByteView data) {
   if (format_ == SeekableFormat::zstd_chunked) crc_ = crc64_iso(crc_, data);
-  file_hasher_->update(data);
-  // A file that is one chunk is hashed once.
-  if (!chunk_hasher_ && written.entry.attributes.size > Chunker::kSmallest) chunk_hasher_.emplace();
   while (!data.empty()) {
     const std::size_t count = chunker_.take(data);
+    file_hasher_->update(data.first(count));
     if (chunk_hasher_) chunk_hasher_->update(data.first(count));
     write_tar(data.first(count));
     file_bytes_ += count;
@@ -307,9 +305,11 @@ void SeekableWriter::end_chunk(WrittenEntry& written) {
   WrittenChunk chunk{.member = members_->members(),
                      .file_offset = chunk_start_,
                      .size = file_bytes_ - chunk_start_};
-  if (chunk_hasher_) {
-    chunk.digest = chunk_hasher_->digest();
-    chunk_hasher_.emplace();
+  if (written.entry.attributes.size > Chunker::kSmallest) {
+    // The first chunk is what the file's own digest is of so far.
+    chunk.digest = chunk_hasher_ ? chunk_hasher_->digest() : file_hasher_->digest();
+    chunk_hasher_.reset();
+    if (file_bytes_ < written.entry.attributes.size) chunk_hasher_.emplace();
   }
   written.chunks.push_back(std::move(chunk));
   members_->cut();

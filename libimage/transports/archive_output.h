@@ -18,6 +18,8 @@ struct ArchiveOptions {
   unsigned mode = 0644;  ///< of every file
   /// Names of members that content() will be asked for, which a stream must remember; null: none.
   bool (*is_read_back)(std::string_view name) = nullptr;
+  /// True where finish() will want small members behind all others.
+  bool small_members_last = false;
 };
 
 /// A tar archive in the making: a file that appears at the end (ArchiveBuilder) or a stream

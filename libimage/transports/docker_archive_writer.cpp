@@ -25,9 +25,10 @@ std::string member_of(std::string_view media_type, const Digest& digest) {
 }  // namespace
 
 ArchiveOptions docker_archive_options() {
-  return {.name_of = member_of, .mode = kMemberMode, .is_read_back = [](std::string_view name) {
-            return name.ends_with(".json");
-          }};
+  return {.name_of = member_of,
+          .mode = kMemberMode,
+          .is_read_back = [](std::string_view name) { return name.ends_with(".json"); },
+          .small_members_last = true};
 }
 
 DockerArchiveWriter::DockerArchiveWriter(std::unique_ptr<ArchiveOutput> archive, std::string where,
@@ -102,10 +103,11 @@ void DockerArchiveWriter::finish() {
   std::vector<DockerArchiveImage> images = kept_;
   for (const Digest& digest : order_) images.push_back(images_.at(digest));
   std::vector<std::string> order;
+  // The layers first: what they are is known while they are written, the rest only afterwards.
   for (const DockerArchiveImage& image : images) {
-    order.push_back(image.config);
     order.insert(order.end(), image.layers.begin(), image.layers.end());
   }
+  for (const DockerArchiveImage& image : images) order.push_back(image.config);
   archive_->add(kManifestMember, serialise(images));
   archive_->finish(order, kManifestMember);
 }

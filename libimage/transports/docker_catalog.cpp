@@ -31,6 +31,8 @@ void visit_tags(const std::string& registry, const std::string& repository, Sess
   place.visit_tags(options, {docker::pull_scope(place.name())}, visitor);
 }
 
+void read_when_resolved(Reader& reader) { docker::read_when_resolved(reader); }
+
 void check_credentials(const std::string& registry, Session& session) {
   const auto shared = docker::open_registry(registry, session);
   (void)shared->expect_success({.url = shared->base().resolve("/v2/")}, {});

@@ -13,7 +13,25 @@ namespace lade::docker {
 std::optional<oci::Descriptor> RepositoryReader::resolve(const TagOrDigest& reference) {
   const auto* tag = std::get_if<Tag>(&reference);
   const bool own = tag != nullptr && tag->value.empty();
-  return repository_.resolve(own ? own_reference_ : reference, scopes());
+  const TagOrDigest& wanted = own ? own_reference_ : reference;
+  auto found = reads_when_resolved_ && wanted == own_reference_
+                   ? resolve_and_keep(wanted)
+                   : repository_.resolve(wanted, scopes());
+  // Asked of a place that will be written to, it is one of many images.
+  if (!found && tag != nullptr) repository_.registry().known().misses(repository_.name(), 2);
+  return found;
+}
+
+std::optional<oci::Descriptor> RepositoryReader::resolve_and_keep(const TagOrDigest& reference) {
+  const auto what = [&] {
+    return cat("resolve ", to_string(reference), " in ", repository_.describe());
+  };
+  auto served = with_context(what, [&] {
+    return repository_.get_document(reference, {}, oci::kMaxManifestBytes, scopes());
+  });
+  const std::scoped_lock lock(mutex_);
+  kept_ = std::move(served);
+  return kept_ ? std::optional(kept_->descriptor) : std::nullopt;
 }
 
 std::optional<std::vector<oci::Descriptor>> RepositoryReader::referrers(const Digest& subject) {
@@ -43,6 +61,13 @@ std::unique_ptr<Source> RepositoryReader::open_document(const oci::Descriptor& d
   if (document.size > oci::kMaxManifestBytes) {
     throw Error(Errc::limit_exceeded, cat(document.size, " bytes are more than the ",
                                           oci::kMaxManifestBytes, " that a document may have"));
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    if (kept_ && kept_->descriptor.digest == document.digest &&
+        kept_->descriptor.media_type == document.media_type) {
+      return std::make_unique<TextSource>(kept_->raw);
+    }
   }
   const bool says_nothing = document.media_type == "application/octet-stream";
   auto served =
@@ -76,7 +101,7 @@ std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
     try {
       auto source =
           std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob);
-      repository_.registry().memory().saw(blob.digest, repository_.name());
+      repository_.registry().saw(blob, repository_.name());
       return source;
     } catch (const Error& e) {
       if (e.code() != Errc::not_found) throw;

@@ -19,6 +19,12 @@ std::string host_of(const std::string& name) {
   return name == "docker.io" ? "registry-1.docker.io" : name;
 }
 
+bool names_port(std::string_view host) {
+  const auto colon = host.rfind(':');
+  const auto bracket = host.rfind(']');  // of an IPv6 address
+  return colon != std::string_view::npos && (bracket == std::string_view::npos || bracket < colon);
+}
+
 TlsOptions tls_options(const SessionOptions& options, const Url& url) {
   TlsOptions tls;
   if (options.tls_verify == SessionOptions::TlsVerify::no) tls.verify = TlsOptions::Verify::no;
@@ -117,6 +123,17 @@ std::shared_ptr<Registry> Registry::of(const std::string& name, Session& session
   });
 }
 
+void Registry::saw(const oci::Descriptor& blob, const std::string& repository) {
+  memory_.saw(blob.digest, repository);
+  known_.has(repository, blob);
+}
+
+bool Registry::keep_for_replay(std::size_t bytes, std::size_t limit) noexcept {
+  if (replay_bytes_.fetch_add(bytes) + bytes <= limit) return true;
+  replay_bytes_ -= bytes;
+  return false;
+}
+
 Url Registry::base() {
   const std::scoped_lock lock(base_mutex_);
   if (!base_) base_ = find_base();
@@ -130,6 +147,9 @@ Url Registry::find_base() {
       options_.tls_verify == SessionOptions::TlsVerify::no ||
       (options_.tls_verify == SessionOptions::TlsVerify::by_config && secure.is_loopback());
   if (!plain_allowed) return secure;
+  // Most registries of this machine speak no TLS, and nobody listens on the way: to ask them so
+  // first saves what it takes to prepare TLS. Without a port, http and https are two servers.
+  if (secure.is_loopback() && names_port(host_) && answers_plainly(plain)) return plain;
   try {
     (void)ping(secure);
     return secure;
@@ -142,6 +162,17 @@ Url Registry::find_base() {
       throw e;
     }
     return plain;
+  }
+}
+
+/// True if the server at `plain` answers http as a registry does. One that speaks TLS says 400, or
+/// breaks off.
+bool Registry::answers_plainly(const Url& plain) {
+  try {
+    const int status = ping(plain).status;
+    return status == 200 || status == 401;
+  } catch (const Error&) {  // the usual way tells why
+    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 /// One registry as all readers and writers of a command share it.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "libimage/http/http_client.h"
 #include "libimage/store/store.h"
 #include "libimage/transports/docker_auth.h"
+#include "libimage/transports/docker_known.h"
 #include "libimage/transports/docker_memory.h"
 
 namespace lade::docker {
@@ -78,11 +80,26 @@ class Registry {
   void forget(const Url& url, const Scopes& scopes) noexcept {
     (void)last_word("DELETE", url, scopes);
   }
+  /// Takes `bytes` of the `limit` that all uploads may keep together; false if they are used up.
+  bool keep_for_replay(std::size_t bytes, std::size_t limit) noexcept;
+  void drop_from_replay(std::size_t bytes) noexcept { replay_bytes_ -= bytes; }
+  /// Whether there is a referrers API at all. `asking` is held by who finds out; others wait then.
+  struct ReferrersApi {
+    enum class State { unknown, there, lacking };
+    std::atomic<State> state = State::unknown;
+    std::mutex asking;
+  };
+  ReferrersApi& referrers_api() noexcept { return referrers_api_; }
   /// What is known of this registry from earlier commands.
   Memory& memory() noexcept { return memory_; }
+  /// What this session has learnt of its repositories.
+  KnownBlobs& known() noexcept { return known_; }
+  /// Notes that the repository has the blob, for this command and the next.
+  void saw(const oci::Descriptor& blob, const std::string& repository);
 
  private:
   Url find_base();
+  bool answers_plainly(const Url& plain);
   Response ping(const Url& base);
   Request prepared(const Call& call, const std::string& authorization) const;
 
@@ -92,6 +109,9 @@ class Registry {
   SessionOptions options_;
   Authenticator auth_;
   Memory memory_;
+  KnownBlobs known_;
+  std::atomic<std::size_t> replay_bytes_ = 0;
+  ReferrersApi referrers_api_;
   std::mutex base_mutex_;
   std::optional<Url> base_;  // guarded by base_mutex_
   std::mutex warnings_mutex_;

@@ -1,5 +1,6 @@
 #include "libimage/transports/docker_repository.h"
 
+#include <mutex>
 #include <set>
 
 #include "libimage/base/error.h"
@@ -86,6 +87,15 @@ std::optional<std::string> next_link(const Response& response) {
     }
   }
   return std::nullopt;
+}
+
+/// True if the answer is not a registry's own: one that has the API, but not the repository, says
+/// so by an error code.
+bool knows_no_such_path(Response& response) {
+  if (response.status != 404) return false;
+  const Error error = error_of(response);
+  const auto* detail = std::get_if<HttpDetail>(&error.detail());
+  return detail != nullptr && detail->registry_code.empty();
 }
 
 bool has_no_referrers_api(int status) {
@@ -230,6 +240,19 @@ std::vector<std::string> Repository::tags(const Scopes& scopes) const {
   return tags;
 }
 
+bool Repository::may_exist(const Scopes& scopes) const {
+  try {
+    Response response = registry_->send(
+        {.url = registry_->url(name_, "/tags/list").with_parameter("n", "1")}, scopes);
+    if (response.status != 404) return true;
+    const Error error = error_of(response);
+    const auto* detail = std::get_if<HttpDetail>(&error.detail());
+    return detail == nullptr || detail->registry_code != "NAME_UNKNOWN";
+  } catch (const Error&) {  // whoever needs the registry will say so
+    return true;
+  }
+}
+
 Tag referrers_tag(const Digest& subject) {
   std::string tag = cat(subject.algorithm().substr(0, 32), "-", subject.encoded().substr(0, 64));
   for (char& c : tag) {
@@ -248,10 +271,21 @@ bool Repository::has_referrers_api(const Digest& subject, const Scopes& scopes) 
   return true;
 }
 
+std::vector<oci::Descriptor> Repository::listed_by_tag(const Digest& subject,
+                                                       const Scopes& scopes) const {
+  const auto index = get_document(referrers_tag(subject), {}, oci::kMaxManifestBytes, scopes);
+  return index ? oci::parse_index(index->raw).manifests : std::vector<oci::Descriptor>();
+}
+
 std::vector<oci::Descriptor> Repository::referrers(const Digest& subject,
                                                    const Scopes& scopes) const {
+  using State = Registry::ReferrersApi::State;
   const auto what = [&] { return cat("list referrers of ", subject.str(), " in ", describe()); };
   return with_context(what, [&] {
+    Registry::ReferrersApi& api = registry_->referrers_api();
+    std::unique_lock<std::mutex> asking;
+    if (api.state == State::unknown) asking = std::unique_lock(api.asking);
+    if (api.state == State::lacking) return listed_by_tag(subject, scopes);
     std::vector<oci::Descriptor> found;
     std::set<std::string> seen;
     std::optional<Url> page = registry_->url(name_, cat("/referrers/", subject.str()));
@@ -262,10 +296,13 @@ std::vector<oci::Descriptor> Repository::referrers(const Digest& subject,
       Response response = registry_->send(
           {.url = *page, .headers = {{"Accept", std::string(oci::kImageIndex)}}}, scopes);
       if (found.empty() && has_no_referrers_api(response.status)) {
-        const auto index = get_document(referrers_tag(subject), {}, oci::kMaxManifestBytes, scopes);
-        return index ? oci::parse_index(index->raw).manifests : std::vector<oci::Descriptor>();
+        if (knows_no_such_path(response)) api.state = State::lacking;
+        asking = {};
+        return listed_by_tag(subject, scopes);
       }
       if (!succeeded(response)) throw error_of(response);
+      api.state = State::there;
+      asking = {};
       const std::string body = text_of(response, oci::kMaxManifestBytes, "the list");
       for (oci::Descriptor& descriptor : oci::parse_index(body).manifests) {
         found.push_back(std::move(descriptor));

@@ -1,5 +1,6 @@
 /// A repository of a registry as a store (distribution-spec v1.1.1). Internal.
 #pragma once
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -52,12 +53,15 @@ class Repository {
   /// What refers to `subject`: the referrers API, else the tag that stands for it.
   std::vector<oci::Descriptor> referrers(const Digest& subject, const Scopes& scopes) const;
   [[nodiscard]] std::vector<std::string> tags(const Scopes& scopes) const;
+  /// False if the registry says that it has no such repository; never throws an Error.
+  [[nodiscard]] bool may_exist(const Scopes& scopes) const;
   void visit_tags(const ListOptions& options, const Scopes& scopes,
                   const NameVisitor& visitor) const;
   /// True if the registry keeps lists of referrers; false: the tag schema does.
   [[nodiscard]] bool has_referrers_api(const Digest& subject, const Scopes& scopes) const;
 
  private:
+  std::vector<oci::Descriptor> listed_by_tag(const Digest& subject, const Scopes& scopes) const;
   std::optional<oci::Descriptor> described_by_head(const Response& response,
                                                    const TagOrDigest& reference) const;
   std::shared_ptr<Registry> registry_;
@@ -87,6 +91,8 @@ class RepositoryReader final : public Reader {
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
   std::optional<std::vector<std::string>> tags() override;
   std::optional<std::uint64_t> size_of(const Digest& digest) override;
+  /// From now on resolve() of the own reference fetches the document, and opening it takes that.
+  void read_when_resolved() noexcept { reads_when_resolved_ = true; }
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;
@@ -97,7 +103,11 @@ class RepositoryReader final : public Reader {
   std::unique_ptr<Source> open_foreign(const oci::Descriptor& blob);
   [[nodiscard]] Scopes scopes() const { return {pull_scope(repository_.name())}; }
   Repository repository_;
+  std::optional<oci::Descriptor> resolve_and_keep(const TagOrDigest& reference);
   TagOrDigest own_reference_;
+  std::atomic<bool> reads_when_resolved_ = false;
+  std::mutex mutex_;
+  std::optional<Served> kept_;  // guarded by mutex_: what was resolved
 };
 
 }  // namespace lade::docker

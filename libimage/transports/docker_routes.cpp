@@ -133,6 +133,12 @@ class Places {
     return *place.reader;
   }
 
+  void read_when_resolved() {
+    for (const Place& place : places_) {
+      if (place.reader) place.reader->read_when_resolved();
+    }
+  }
+
   void prefer(std::size_t i) {
     const std::scoped_lock lock(mutex_);
     preferred_ = i;
@@ -152,8 +158,8 @@ class Places {
     std::string name;
     RegistryEndpoint::Serves serves = RegistryEndpoint::Serves::all;
     std::string blocked_by = {};
-    std::unique_ptr<Reader> reader = {};  // none where it is blocked
-    std::optional<Error> failure = {};    // guarded by mutex_: it failed for good
+    std::unique_ptr<RepositoryReader> reader = {};  // none where it is blocked
+    std::optional<Error> failure = {};              // guarded by mutex_: it failed for good
   };
 
   void add(const RegistryEndpoint& endpoint, const Reference& reference, Session& session) {
@@ -275,6 +281,8 @@ class RoutedReader final : public Reader {
 
   std::optional<Origin> origin() const override { return origin_; }
 
+  void read_when_resolved() { places_->read_when_resolved(); }
+
   std::optional<std::uint64_t> size_of(const Digest& digest) override {
     std::vector<Failure> failures = places_->lasting_failures();
     bool absent = failures.empty();
@@ -317,6 +325,14 @@ class RoutedReader final : public Reader {
 };
 
 }  // namespace
+
+void read_when_resolved(Reader& reader) {
+  if (auto* repository = dynamic_cast<RepositoryReader*>(&reader)) {
+    repository->read_when_resolved();
+  } else if (auto* routed = dynamic_cast<RoutedReader*>(&reader)) {
+    routed->read_when_resolved();
+  }
+}
 
 std::shared_ptr<Registry> open_registry(const std::string& name, Session& session) {
   return registry_at(route_of({.registry = name, .repository = {}}, session).location, name,

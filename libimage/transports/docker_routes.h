@@ -9,6 +9,9 @@
 
 namespace lade::docker {
 
+/// See libimage/transports/registry.h.
+void read_when_resolved(Reader& reader);
+
 /// The registry itself ("host[:port]"); throws Error{denied} if the configuration blocks it.
 std::shared_ptr<Registry> open_registry(const std::string& name, Session& session);
 

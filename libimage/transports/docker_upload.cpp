@@ -18,8 +18,10 @@ namespace {
 // Held before streaming begins; configs and most small layers are below it.
 constexpr std::size_t kHeldBytes = std::size_t{1} << 20;
 // Kept to start a stream again: as much as is written before the registry's first answer, at most
-// what is held and what the connection buffers.
+// what is held and what the connection buffers. All uploads to a registry share what they keep
+// beyond kHeldBytes; who gets nothing of it leaves the repetition to the blob's owner.
 constexpr std::size_t kReplayBytes = std::size_t{4} << 20;
+constexpr std::size_t kSharedReplayBytes = std::size_t{8} << 20;
 constexpr unsigned kMaxLostSessions = 3;
 // Uploads that are worth being continued, and how much of them must have arrived.
 constexpr std::uint64_t kContinuedBytes = std::uint64_t{8} << 20;
@@ -74,6 +76,8 @@ class Upload final : public BlobWriter {
 
   void stream(ByteView data);
   void begin_stream();
+  [[nodiscard]] bool may_keep(std::size_t bytes);
+  void forget_held();
   Error refusal(Response& response);
   void recover(const Error& failure);
   bool is_stored_in_spite_of(const Error& failure);
@@ -90,6 +94,9 @@ class Upload final : public BlobWriter {
   void took(std::uint64_t bytes);
   void end_chunks(const oci::Descriptor& blob);
 
+  /// The first `bytes` of what is held, without a copy: for a request that ends before held_
+  /// changes.
+  [[nodiscard]] RequestBody held_body(std::size_t bytes) const;
   void put_whole(const oci::Descriptor& blob);
   void close_session(const oci::Descriptor& blob, std::optional<RequestBody> body);
 
@@ -97,6 +104,7 @@ class Upload final : public BlobWriter {
   BlobCheck check_;
   std::string held_;        // what can be sent again: from the blob's start, or from sent_ on
   bool replayable_ = true;  // held_ is everything written so far
+  std::size_t shared_ = 0;  // taken from what all uploads share
   Memory::Claim claim_;     // ours: the upload may be saved and continued
   std::optional<UploadSession> session_;
   std::string authorization_;  // that the stream was begun with
@@ -195,6 +203,7 @@ void Upload::drop_session() {
 
 Upload::~Upload() {
   if (!committed_) leave();
+  forget_held();
 }
 
 // --- writing -----------------------------------------------------------------------------------
@@ -204,6 +213,10 @@ void Upload::write(ByteView data) {
   with_context([&] { return what(); },
                [&] {
                  if (replayable_) {
+                   if (held_.empty() && check_.expected()) {
+                     held_.reserve(static_cast<std::size_t>(
+                         std::min<std::uint64_t>(check_.expected()->size, kHeldBytes)));
+                   }
                    held_ += chars_of(data);
                    const bool small = check_.expected() && check_.expected()->size <= kHeldBytes;
                    if (chunk_ > 0) return send_full_chunks();
@@ -234,9 +247,9 @@ oci::Descriptor Upload::commit(oci::MediaType media_type) {
                  }
                });
   committed_ = true;
-  held_ = {};
+  forget_held();
   if (claim_.ours) memory().forget_upload(repository(), blob.digest);
-  memory().saw(blob.digest, repository());
+  registry().saw(blob, repository());
   return blob;
 }
 
@@ -262,10 +275,24 @@ void Upload::stream(ByteView data) {
       recover(e);
     }
   }
-  if (held_.size() > kReplayBytes) {
+  if (replayable_ && !may_keep(held_.size())) {
     replayable_ = false;
-    held_ = {};
+    forget_held();
   }
+}
+
+bool Upload::may_keep(std::size_t bytes) {
+  if (bytes > kReplayBytes) return false;
+  while (bytes > kHeldBytes + shared_) {
+    if (!registry().keep_for_replay(kHeldBytes, kSharedReplayBytes)) return false;
+    shared_ += kHeldBytes;
+  }
+  return true;
+}
+
+void Upload::forget_held() {
+  held_ = {};
+  registry().drop_from_replay(std::exchange(shared_, 0));
 }
 
 void Upload::begin_stream() {
@@ -421,7 +448,7 @@ void Upload::patch(std::size_t bytes) {
             .url = session().url,
             .headers = {{"Content-Type", "application/octet-stream"},
                         {"Content-Range", cat(sent_, "-", sent_ + bytes - 1)}},
-            .body = RequestBody::of(held_.substr(0, bytes)),
+            .body = held_body(bytes),
             .attempts = 1};  // to repeat it blindly could store it twice
   const Response response = registry().expect_success(call, sessions_->scopes());
   sessions_->follow(*session_, response);
@@ -487,8 +514,13 @@ void Upload::end_chunks(const oci::Descriptor& blob) {
 
 // --- in one request that can be repeated -------------------------------------------------------
 
+RequestBody Upload::held_body(std::size_t bytes) const {
+  const std::string_view part = std::string_view(held_).substr(0, bytes);
+  return {.open = [part] { return std::make_unique<StringSource>(part); }, .size = bytes};
+}
+
 void Upload::put_whole(const oci::Descriptor& blob) {
-  const RequestBody body = RequestBody::of(held_);
+  const RequestBody body = held_body(held_.size());
   for (unsigned lost = 0;; ++lost) {
     try {
       (void)session();

@@ -16,6 +16,9 @@ namespace {
 constexpr std::size_t kMountAttempts = 2;
 constexpr int kListAttempts = 4;
 constexpr std::size_t kRememberedBytes = std::size_t{16} << 20;
+// In a repository that nobody knew before, only an earlier push that broke off can have left a
+// blob, and to ask for one of that size costs as much as to send it.
+constexpr std::uint64_t kUnaskedBytes = std::uint64_t{1} << 20;
 
 /// The entry of a referrers list for a document (distribution-spec v1.1.1, "Pushing Manifests with
 /// Subject"), and its subject.
@@ -75,15 +78,37 @@ bool RepositoryWriter::contains(const oci::Descriptor& blob) {
   const auto what = [&] {
     return cat("look for ", blob.digest.str(), " in ", repository().describe());
   };
+  Registry& registry = repository().registry();
   if (!is_document(blob.media_type)) {
+    if (registry.known().is_there(repository().name(), blob)) return true;
+    if (may_be_sent_unasked(blob)) return false;
     if (with_context(what, [&] { return sessions_->has_blob(blob); })) {
-      repository().registry().memory().saw(blob.digest, repository().name());
+      registry.saw(blob, repository().name());
       return true;
     }
     if (!is_unknown(blob.media_type)) return false;
   }
+  if (was_new()) return false;
   const auto found = repository().resolve(blob.digest, sessions_->scopes());  // says what it does
+  if (!found) {
+    registry.known().misses(repository().name(), oci::is_index(blob.media_type) ? 2 : 1);
+  }
   return found && found->size == blob.size;
+}
+
+/// True where the answer is foreseen, and a wrong guess costs no more than the question.
+bool RepositoryWriter::may_be_sent_unasked(const oci::Descriptor& blob) {
+  if (blob.size > kUnaskedBytes) return false;
+  // Nearly always as new as the manifest that was missed.
+  const bool goes_with_manifest =
+      oci::is_image_config(blob.media_type) &&
+      repository().registry().known().missed_a_document(repository().name());
+  return goes_with_manifest || was_new();
+}
+
+bool RepositoryWriter::was_new() {
+  return repository().registry().known().was_new(
+      repository().name(), [&] { return !repository().may_exist(sessions_->scopes()); });
 }
 
 std::unique_ptr<BlobWriter> RepositoryWriter::start_blob(const BlobHint& hint) {
@@ -284,7 +309,7 @@ bool RepositoryWriter::try_mount(const oci::Descriptor& blob, const Origin& from
   for (const std::string& place : places) {
     switch (mount(blob.digest, place)) {
       case Mounted::yes:
-        memory.saw(blob.digest, repository().name());
+        registry.saw(blob, repository().name());
         return true;
       case Mounted::never:
         return false;
@@ -296,7 +321,7 @@ bool RepositoryWriter::try_mount(const oci::Descriptor& blob, const Origin& from
   if (!anywhere) return false;
   // Some registries find it by themselves; from others this begins the upload that is due anyway.
   if (mount(blob.digest, "") != Mounted::yes) return false;
-  memory.saw(blob.digest, repository().name());
+  registry.saw(blob, repository().name());
   return true;
 }
 

@@ -30,6 +30,9 @@ class RepositoryWriter final : public Writer {
   void remove(const TagOrDigest& reference) override;
 
  private:
+  bool may_be_sent_unasked(const oci::Descriptor& blob);
+  /// True if the repository came into being with what this session puts there.
+  bool was_new();
   enum class Mounted { yes, not_from_there, never };
   Mounted mount(const Digest& blob, const std::string& place);
   void remove_from_referrers_tag(const oci::Descriptor& descriptor, const std::string& raw);

@@ -28,6 +28,10 @@ void visit_repositories(const std::string& registry, Session& session, const Lis
 void visit_tags(const std::string& registry, const std::string& repository, Session& session,
                 const ListOptions& options, const NameVisitor& visitor);
 
+/// Tells a reader of a registry that the document of its own name will be read, once it is
+/// resolved: then both are one request. Means nothing to other readers.
+void read_when_resolved(Reader& reader);
+
 /// Asks the registry for an answer to the session's credentials for it. Throws Error{unauthorized,
 /// denied} if it refuses them.
 void check_credentials(const std::string& registry, Session& session);

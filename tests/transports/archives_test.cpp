@@ -109,6 +109,29 @@ TEST_F(ArchiveTest, TheBytesDoNotDependOnTheOrderOfWriting) {
   }
 }
 
+TEST_F(ArchiveTest, TheBytesDoNotDependOnWhatIsWrittenAtTheSameTime) {
+  const oci::Manifest manifest = oci::parse_manifest(docker_image.manifest);
+  const auto write_interleaved = [&](const std::string& name, std::vector<std::size_t> order) {
+    const auto to = writer(name);
+    std::vector<std::unique_ptr<BlobWriter>> blobs;
+    for (const std::size_t layer : order) {
+      blobs.push_back(to->start_blob({}));
+      blobs.back()->write(bytes_of(docker_image.layers[layer]));
+    }
+    to->start_blob({})->write(bytes_of(docker_image.layers[0]));  // dropped
+    const auto config = to->start_blob({.expected = manifest.config});
+    config->write(bytes_of(docker_image.config));
+    (void)config->commit(manifest.config.media_type);
+    for (const auto& blob : blobs) (void)blob->commit(manifest.layers[0].media_type);
+    to->put_manifest(docker_image.descriptor, docker_image.manifest);
+    to->tag(Tag{}, docker_image.descriptor);
+    to->finish();
+    return read(name.substr(name.find(':') + 1));
+  };
+  const std::string first = write_interleaved("docker-archive:" + file("first.tar"), {0, 1});
+  EXPECT_EQ(write_interleaved("docker-archive:" + file("second.tar"), {1, 0}), first);
+}
+
 TEST_F(ArchiveTest, ReadsArchivesCompressedByAnyCodec) {
   write_one("oci-archive:" + file() + ":a", oci_image);
   const std::string plain = read(file());

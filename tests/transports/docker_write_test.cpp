@@ -174,6 +174,38 @@ TEST(DockerWriter, RefusesWrongContentBeforeTheRegistryHasItAll) {
   EXPECT_EQ(room.registry.open_uploads(), 0U);
 }
 
+TEST(DockerWriter, AsksForNoSmallBlobOfARepositoryThatDidNotExist) {
+  DockerRoom room;
+  room.registry.set_hook([](test::FakeRequest& request, test::FakeConnection& connection) {
+    if (request.target.find("/tags/list") == std::string::npos) return false;
+    connection.respond(request, 404, {}, R"({"errors":[{"code":"NAME_UNKNOWN"}]})");
+    return true;
+  });
+  const auto writer = room.writer();
+  EXPECT_FALSE(writer->contains(oci::describe(std::string(oci::kImageIndex), "an index")));
+  const std::string bytes = noise(1000);
+  const oci::Descriptor blob = oci::describe(kLayer, bytes);
+  EXPECT_FALSE(writer->contains(blob));
+  (void)write_blob(*writer, bytes, {.expected = blob});
+  EXPECT_TRUE(room.writer("test/image:other")->contains(blob));
+  EXPECT_FALSE(writer->contains(oci::describe(kType, manifest_text("b"))));
+  EXPECT_EQ(room.registry.count("HEAD", ""), 1U);
+  EXPECT_EQ(room.registry.count("GET", "/tags/list"), 1U);
+  // What may be left of an earlier push is worth a question where it is large.
+  EXPECT_FALSE(writer->contains(oci::describe(kLayer, noise(2'000'000))));
+  EXPECT_EQ(room.registry.count("HEAD", ""), 2U);
+}
+
+TEST(DockerWriter, AsksForBlobsWhereTheRepositoryExists) {
+  DockerRoom room;
+  const auto blob = room.blob("content");
+  const auto writer = room.writer();
+  EXPECT_FALSE(writer->contains(oci::describe(kType, manifest_text())));
+  EXPECT_TRUE(writer->contains(blob));
+  EXPECT_TRUE(writer->contains(blob));
+  EXPECT_EQ(room.registry.count("HEAD", "/blobs/"), 1U);
+}
+
 TEST(DockerWriter, ContainsAnswersForBlobsAndDocuments) {
   DockerRoom room;
   const auto blob = room.blob("content");

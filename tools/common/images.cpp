@@ -5,6 +5,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/digest/hasher.h"
+#include "libimage/transports/registry.h"
 #include "libimage/transports/transports.h"
 
 namespace lade::tools {
@@ -92,13 +93,14 @@ std::optional<oci::Descriptor> find_local(LocalStore& store, const std::string& 
   return find_by_id(images, text);
 }
 
-OpenedImage open_image(const std::string& name, Session& session, Stores& stores) {
+OpenedImage open_image(const std::string& name, Session& session, Stores& stores, Reading reading) {
   OpenedImage opened{
       .name = printable(name), .owned = {}, .reader = nullptr, .root = {.digest = sha256_of("")}};
   if (name.empty()) throw Error(Errc::invalid_argument, "the image's name is empty");
   std::optional<oci::Descriptor> root;
   if (has_transport(name)) {
     OpenedReader from = open_reader(parse_image_name(name), session);
+    if (reading == Reading::surely) read_when_resolved(*from.reader);
     root = from.reader->resolve(from.reference);
     if (!root) throw Error(Errc::not_found, cat("no image ", quoted(name)));
     opened.owned = std::move(from.reader);

@@ -39,9 +39,13 @@ struct OpenedImage {
   oci::Descriptor root;
 };
 
+/// Whether the document of an image will be read: a registry can then be asked for it at once.
+enum class Reading { perhaps, surely };
+
 /// Opens `name`: a transport's name, or a bare one for an image of the local store. Absent:
 /// Error{not_found}.
-OpenedImage open_image(const std::string& name, Session& session, Stores& stores);
+OpenedImage open_image(const std::string& name, Session& session, Stores& stores,
+                       Reading reading = Reading::perhaps);
 
 /// True if `name` begins with a transport's name and a colon, or is a URL and so meant to; else it
 /// names an image of the local store.

@@ -12,6 +12,7 @@
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
 #include "tools/common/policy.h"
+#include "tools/common/prepare_http.h"
 #include "tools/common/progress.h"
 #include "tools/common/progress_state.h"
 #include "tools/common/signals.h"
@@ -161,7 +162,7 @@ class CopyRun {
                                   [&] { check_writable(*file); });
                    }
                    enforce_policy(from, environment_);
-                   source_ = open_image(from, *source_session_, stores_);
+                   source_ = open_image(from, *source_session_, stores_, Reading::surely);
                    plan_all();
                    if (arguments_.flag("dry-run")) {
                      print_plan(from);
@@ -337,6 +338,7 @@ class CopyRun {
   const Environment& environment_;
   CopyOptions options_;
   StopOnSignal stop_;
+  std::jthread preparing_ = prepare_for(arguments_.positional());
   Stores stores_;
   std::unique_ptr<ProgressObserver> progress_;
   std::unique_ptr<Session> source_session_;

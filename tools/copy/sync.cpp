@@ -11,6 +11,7 @@
 #include "tools/common/images.h"
 #include "tools/common/output_file.h"
 #include "tools/common/policy.h"
+#include "tools/common/prepare_http.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
 #include "tools/copy/name_list.h"
@@ -190,6 +191,10 @@ int run_sync(const Arguments& arguments, const Environment& environment) {
   SyncOptions options = options_of(arguments);
   if (const auto file = arguments.value("digestfile")) check_writable(*file);
   const StopOnSignal stop;
+  // A file names registries.
+  const std::string_view from_transport = source.transport == "yaml" ? "docker" : source.transport;
+  const std::jthread preparing =
+      prepare_for({cat(from_transport, "://"), cat(target.transport, "://")});
   const auto progress = make_progress(arguments, environment);
   const auto from =
       make_session(arguments, environment, Side::source, stop.token(), progress.get());

@@ -7,6 +7,7 @@
 #include "libimage/base/text.h"
 #include "libimage/name/platform.h"
 #include "libimage/task/run_graph.h"
+#include "libimage/transports/registry.h"
 #include "libimage/transports/transports.h"
 
 #include "tools/copy/sync.h"
@@ -108,6 +109,10 @@ class Syncer {
   void bring(Work& work, const std::stop_token& stop) {
     if (options_.check) options_.check(work.from());
     OpenedReader source = open_reader(work.from(), *work.repository->session);
+    // The destination first: where it has nothing, the source is asked for the document at once.
+    const std::optional<Digest> present = may_be_skipped() ? digest_at(work.to) : std::nullopt;
+    const bool copies = options_.mode == SyncOptions::Mode::copy;
+    if (!present && copies) read_when_resolved(*source.reader);
     std::optional<oci::Descriptor> root = source.reader->resolve(source.reference);
     if (!root) throw Error(Errc::not_found, "no such image");
     const auto* tag = std::get_if<Tag>(&source.reference);
@@ -117,7 +122,7 @@ class Syncer {
     if (options.what == CopyOptions::What::one_platform) {
       root = narrowed(*source.reader, *std::move(root));
     }
-    if (may_be_skipped() && digest_at(work.to) == root->digest) {
+    if (present == root->digest) {
       work.arrived = root->digest;
       tell(work, Kind::present, 0);
       return;
