@@ -10,7 +10,7 @@
 namespace lade {
 namespace {
 
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20;  // in each direction
+constexpr std::size_t kBufferBytes = std::size_t{512} << 10;  // in each direction
 // Bytes are queued in pieces of this size, whose memory is used again: fresh pages cost more than
 // copying does.
 constexpr std::size_t kPieceBytes = std::size_t{256} * 1024;

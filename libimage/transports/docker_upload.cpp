@@ -21,7 +21,7 @@ constexpr std::size_t kHeldBytes = std::size_t{1} << 20;
 // what is held and what the connection buffers. All uploads to a registry share what they keep
 // beyond kHeldBytes; who gets nothing of it leaves the repetition to the blob's owner.
 constexpr std::size_t kReplayBytes = std::size_t{4} << 20;
-constexpr std::size_t kSharedReplayBytes = std::size_t{8} << 20;
+constexpr std::size_t kSharedReplayBytes = std::size_t{4} << 20;
 constexpr unsigned kMaxLostSessions = 3;
 // Uploads that are worth being continued, and how much of them must have arrived.
 constexpr std::uint64_t kContinuedBytes = std::uint64_t{8} << 20;
