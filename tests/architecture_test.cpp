@@ -39,7 +39,8 @@ const std::map<std::string, Modules>& arrows() {
       {"copy", {"store", "compress", "seekable", "task"}},
       {"container", {"local", "image", "sandbox"}},
       {"packages", {"digest"}},
-      {"build", {"container", "copy", "image", "packages", "task"}},
+      {"buildcache", {"container", "copy"}},
+      {"build", {"buildcache", "container", "copy", "image", "packages", "task"}},
   };
   return kArrows;
 }

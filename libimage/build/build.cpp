@@ -31,9 +31,10 @@ void warn_of_unused_arguments(const BuildRun& run) {
 
 }  // namespace
 
-BuildResult build(const BuildOptions& options, const BuildServices& services,
-                  const std::stop_token& stop) {
-  for (const std::string& name : options.names) (void)full_image_name(name);
+namespace {
+
+BuildResult build_once(const BuildOptions& options, const BuildServices& services,
+                       const std::stop_token& stop) {
   ContainerfileText text = read_containerfile(options);
   BuildRun run(options, services, parse_containerfile(std::move(text.name), std::move(text.text)));
   warn_of_unused_arguments(run);
@@ -41,6 +42,21 @@ BuildResult build(const BuildOptions& options, const BuildServices& services,
       run, solve(run, stage_graph(run.file(), options.target, run.targets()), stop), stop);
   run.finish();
   return result;
+}
+
+}  // namespace
+
+BuildResult build(const BuildOptions& options, const BuildServices& services,
+                  const std::stop_token& stop) {
+  for (const std::string& name : options.names) (void)full_image_name(name);
+  for (;;) {
+    try {
+      return build_once(options, services, stop);
+    } catch (const Error&) {
+      // What was executed is in the store now, so that little is done twice.
+      if (services.cache == nullptr || !services.cache->lost_layers()) throw;
+    }
+  }
 }
 
 }  // namespace lade::build

@@ -17,6 +17,7 @@
 #include "libimage/base/timestamp.h"
 #include "libimage/build/attestation.h"
 #include "libimage/build/result_options.h"
+#include "libimage/buildcache/step_cache.h"
 #include "libimage/compress/codec.h"
 #include "libimage/container/root_fs.h"
 #include "libimage/local/local_store.h"
@@ -84,6 +85,8 @@ struct BuildServices {
   sandbox::StepRunner& runner;
   BaseResolver resolve;
   ProgressObserver& observer;
+  /// Asked for what the store does not know, and told every step; nullptr: none.
+  buildcache::StepCache* cache = nullptr;
 };
 
 /// What was built for one platform.

@@ -130,16 +130,15 @@ class Copy final : public Instruction {
   /// chain ID; then the content of the sources, but only if a step of this definition was ever
   /// stored: otherwise there can be no hit, and the files are read once, for the layer.
   bool execute(StageContext& stage, const CopyWords& words) const {
+    const std::string seen = definition(stage, words, "seen").str();
     std::optional<std::string> by_chain;
     if (!text_.from.empty()) {
       const auto chain = stage.tree_of(text_.from).chain();
       by_chain = definition(stage, words, "by chain")
                      .add(chain ? chain->value.str() : std::string("scratch"))
                      .str();
-      if (stage.commit_cached(words.created_by, *by_chain)) return true;
+      if (stage.commit_cached(words.created_by, *by_chain, {.marks = {seen}})) return true;
     }
-    LocalStore& store = stage.run().services().store;
-    const std::string seen = definition(stage, words, "seen").str();
     std::unique_ptr<RootTree> other;
     if (!text_.from.empty())
       other = std::make_unique<RootTree>(stage.tree_of(text_.from), text_.from);
@@ -155,25 +154,12 @@ class Copy final : public Instruction {
       if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
       return key.str();
     };
-    const auto remember_chain = [&](const std::string& key) {
-      if (!by_chain) return;
-      std::optional<StepResult> result = store.step(key);
-      if (!result) return;
-      result->key = *by_chain;
-      store.put_step(*result);
-      stage.run().step_table().remember(*result);
-    };
-    StepTable& done = stage.run().step_table();
-    const auto was_seen = [&] {
-      return tree == nullptr || (stage.run().options().no_cache ? done.find(seen).has_value()
-                                                                : store.step(seen).has_value());
-    };
+    StepAliases aliases{.marks = {seen}};
+    if (by_chain) aliases.keys.push_back(*by_chain);
     std::optional<std::string> content_key;
     const auto commit_by_content = [&] {
-      if (!content_key && was_seen()) content_key = by_content();
-      if (!content_key || !stage.commit_known(words.created_by, *content_key)) return false;
-      remember_chain(*content_key);
-      return true;
+      if (!content_key && (tree == nullptr || stage.is_marked(seen))) content_key = by_content();
+      return content_key && stage.commit_known(words.created_by, *content_key, aliases);
     };
     if (commit_by_content()) return true;
     if (!by_chain) {
@@ -184,11 +170,7 @@ class Copy final : public Instruction {
     StepKey key = definition(stage, words, "by content");
     const std::optional<LayerResult> layer = write(stage, words, tree, sources);
     if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
-    const std::string full = key.str();
-    stage.commit_layer(words.created_by, full, layer);
-    store.put_step({.key = seen, .note = "seen"});
-    done.remember({.key = seen});
-    remember_chain(full);
+    stage.commit_layer(words.created_by, key.str(), layer, std::move(aliases));
     return false;
   }
 

@@ -9,6 +9,7 @@
 #include "libimage/digest/hasher.h"
 #include "libimage/name/platform.h"
 #include "libimage/name/reference.h"
+#include "libimage/oci/cache_document.h"
 
 namespace lade::build {
 
@@ -76,12 +77,19 @@ BuiltImage built_image(BuildRun& run, FinishedTarget target, const std::string& 
                        const std::stop_token& stop) {
   const ResultOptions& options = run.options().result;
   StageState& state = target.state;
+  buildcache::StepCache* cache = run.services().cache;
+  if (cache != nullptr) cache->add_result(state.root.layers());
   if (options.squash != Squash::none)
     squash_layers(run, state, options.squash == Squash::all ? 0 : state.base_layers);
   finish_config(run, state.image);
   state.image.diff_ids.clear();
   for (const RootFsLayer& layer : state.root.layers())
     state.image.diff_ids.push_back(layer.diff_id);
+  if (cache != nullptr) {
+    std::string records = cache->inline_cache(state.root.layers());
+    if (!records.empty())
+      state.image.unknown[std::string(oci::kInlineCacheMember)] = std::move(records);
+  }
   const std::size_t config_bytes = oci::serialise(state.image).size();
   if (config_bytes > oci::kMaxConfigBytes)  // nobody could read it
     throw Error(Errc::limit_exceeded, cat("the image's configuration has ", config_bytes,

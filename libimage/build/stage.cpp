@@ -2,6 +2,7 @@
 
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/local/step_record.h"
 
 namespace lade::build {
 
@@ -39,30 +40,75 @@ void StageContext::add_history(std::string created_by, bool empty_layer) {
 
 void StageContext::commit(std::string created_by) { add_history(std::move(created_by), true); }
 
-std::optional<StepResult> StageContext::result_of(const std::string& key) {
+std::optional<StepResult> StageContext::find_step(const std::string& key) const {
   LocalStore& store = run_.services().store;
-  std::optional<StepResult> result =
-      run_.options().no_cache ? run_.step_table().find(key) : store.step(key);
+  if (std::optional<StepResult> own = store.step(key)) return own;
+  buildcache::StepCache* cache = run_.services().cache;
+  if (cache == nullptr) return std::nullopt;
+  std::optional<StepResult> found = cache->find(key, state_.root.layers().size());
+  if (found) store.put_step(*found);
+  return found;
+}
+
+bool StageContext::is_marked(const std::string& mark) const {
+  const BuildServices& services = run_.services();
+  if (run_.options().no_cache) return run_.step_table().find(mark).has_value();
+  return services.store.step(mark) ||
+         (services.cache != nullptr && services.cache->is_marked(mark));
+}
+
+void StageContext::store_aliases(StepResult result, const StepAliases& aliases) const {
+  LocalStore& store = run_.services().store;
+  result.note = std::move(result.key);  // so that who finds an alias knows the key as well
+  for (const std::string& alias : aliases.keys) {
+    result.key = alias;
+    store.put_step(result);
+    run_.step_table().remember(result);
+  }
+  for (const std::string& mark : aliases.marks) {
+    if (!store.step(mark)) store.put_step({.key = mark, .note = "seen"});
+    run_.step_table().remember({.key = mark});
+  }
+}
+
+void StageContext::record_step(const std::string& key, StepAliases aliases) const {
+  if (run_.services().cache == nullptr) return;
+  run_.services().cache->record({.key = key,
+                                 .aliases = std::move(aliases.keys),
+                                 .marks = std::move(aliases.marks),
+                                 .layers = &state_.root.layers(),
+                                 .chain = state_.root.chain(),
+                                 .below = state_.root.chain_below()});
+}
+
+std::optional<StepResult> StageContext::result_of(const std::string& key) {
+  const bool no_cache = run_.options().no_cache;
+  std::optional<StepResult> result = no_cache ? run_.step_table().find(key) : find_step(key);
   if (!result || !result->layer) return result;
-  if (!result->diff_id || !store.images().contains(*result->layer)) return std::nullopt;  // pruned
+  if (no_cache && !run_.services().store.images().contains(*result->layer)) return std::nullopt;
   result->layer->media_type =
       oci::layer_media_type(run_.options().family, run_.options().layer_codec);
   return result;
 }
 
-bool StageContext::commit_known(const std::string& created_by, const std::string& key) {
+bool StageContext::commit_known(const std::string& created_by, const std::string& key,
+                                StepAliases aliases) {
   const std::optional<StepResult> result = result_of(key);
   if (!result) return false;
   if (result->layer) state_.root.push({.blob = *result->layer, .diff_id = *result->diff_id});
   was_cached_ = true;
+  store_aliases(*result, aliases);
+  if (is_step_key(result->note)) aliases.keys.push_back(result->note);
+  record_step(key, std::move(aliases));
   add_history(created_by, !result->layer);
   return true;
 }
 
-bool StageContext::commit_cached(const std::string& created_by, const std::string& key) {
-  if (commit_known(created_by, key)) return true;
+bool StageContext::commit_cached(const std::string& created_by, const std::string& key,
+                                 StepAliases aliases) {
+  if (commit_known(created_by, key, aliases)) return true;
   claim(key);
-  return commit_known(created_by, key);  // whoever had it may have ended just now
+  return commit_known(created_by, key, std::move(aliases));  // whoever had it may have ended just now
 }
 
 void StageContext::claim(const std::string& key) {
@@ -81,7 +127,7 @@ void StageContext::end_step() noexcept {
 }
 
 void StageContext::commit_layer(std::string created_by, const std::string& key,
-                                const std::optional<LayerResult>& layer) {
+                                const std::optional<LayerResult>& layer, StepAliases aliases) {
   StepResult result{.key = key};
   if (layer) {
     result.layer = layer->blob;
@@ -90,6 +136,8 @@ void StageContext::commit_layer(std::string created_by, const std::string& key,
   }
   run_.services().store.put_step(result);
   run_.step_table().remember(result);
+  store_aliases(std::move(result), aliases);
+  record_step(key, std::move(aliases));
   add_history(std::move(created_by), !layer);
 }
 

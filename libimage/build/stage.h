@@ -20,6 +20,12 @@ struct StageScope {
   TreeOf tree_of;
 };
 
+/// What a step's result is found by beside its key.
+struct StepAliases {
+  std::vector<std::string> keys = {};
+  std::vector<std::string> marks = {};  ///< see StageContext::is_marked()
+};
+
 /// A stage while its instructions are executed; one thread's.
 class StageContext {
  public:
@@ -48,17 +54,22 @@ class StageContext {
   void commit(std::string created_by);
   /// Ends an instruction with what is stored under `key`, if that is there and may be used. Else
   /// the step is claimed for this stage: false, it must be executed. Throws StepPending, before
-  /// anything has changed, while another stage or build executes it.
-  bool commit_cached(const std::string& created_by, const std::string& key);
+  /// anything has changed, while another stage or build executes it. The result is stored under
+  /// the aliases, too.
+  bool commit_cached(const std::string& created_by, const std::string& key,
+                     StepAliases aliases = {});
   /// The same without a claim: for what claim() covers.
-  bool commit_known(const std::string& created_by, const std::string& key);
+  bool commit_known(const std::string& created_by, const std::string& key,
+                    StepAliases aliases = {});
   /// Claims what has no key yet under another name for it, until the instruction ends. Throws
   /// StepPending.
   void claim(const std::string& key);
   /// Ends an instruction that was executed: `layer` is on top of root() already; nullopt: it
-  /// changed nothing. Stores the result under `key`.
+  /// changed nothing. Stores the result under `key` and its aliases.
   void commit_layer(std::string created_by, const std::string& key,
-                    const std::optional<LayerResult>& layer);
+                    const std::optional<LayerResult>& layer, StepAliases aliases = {});
+  /// True if a step was ever stored with that mark.
+  [[nodiscard]] bool is_marked(const std::string& mark) const;
 
   /// True if the last instruction's result came from the cache.
   [[nodiscard]] bool was_cached() const noexcept { return was_cached_; }
@@ -69,6 +80,9 @@ class StageContext {
   void output(std::string_view text) noexcept;
 
  private:
+  std::optional<StepResult> find_step(const std::string& key) const;
+  void store_aliases(StepResult result, const StepAliases& aliases) const;
+  void record_step(const std::string& key, StepAliases aliases) const;
   void add_history(std::string created_by, bool empty_layer);
   [[nodiscard]] std::optional<StepResult> result_of(const std::string& key);
 

@@ -128,6 +128,11 @@ std::optional<ChainId> RootFs::chain() const {
   return state_->stack.back()->chain();
 }
 
+std::optional<ChainId> RootFs::chain_below() const {
+  if (state_->stack.empty()) return std::nullopt;
+  return state_->stack.back()->parent();
+}
+
 std::optional<Attributes> RootFs::lookup(const std::string& path) {
   return with_tree([&](MergedTree& tree) -> std::optional<Attributes> {
     auto hit = tree.find(tree.resolve(path, false));

@@ -54,14 +54,17 @@ class RootFs {
   RootFs(RootFs&&) noexcept;
   RootFs& operator=(RootFs&&) noexcept;
 
-  /// Puts a layer on top whose blob is in the store. `entries`, if given (a COPY's own list), lets
-  /// lookups see the layer without unpacking it. Parents that the list leaves out must be
-  /// directories of the tree below, or absent, not links (resolve() the destination first).
+  /// Puts a layer on top whose blob is in the store, or promised to it. `entries`, if given (a
+  /// COPY's own list), lets lookups see the layer without unpacking it. Parents that the list
+  /// leaves out must be directories of the tree below, or absent, not links (resolve() the
+  /// destination first).
   void push(const RootFsLayer& layer,
             std::shared_ptr<const std::vector<LayerEntry>> entries = nullptr);
 
   [[nodiscard]] const std::vector<RootFsLayer>& layers() const noexcept;
   [[nodiscard]] std::optional<ChainId> chain() const;
+  /// Of the layers below the topmost one.
+  [[nodiscard]] std::optional<ChainId> chain_below() const;
 
   /// lstat: the attributes of `path` (clean, relative) as the merged tree shows it; nullopt if
   /// absent. Parents that are links are followed inside the root. Unpacks layers as far as needed,

@@ -23,9 +23,11 @@ void apply_blob(LocalStore& store, const RootFsLayer& layer, const DirFd& root,
   with_context([&] { return cat("unpack layer ", layer.blob.digest.brief()); },
                [&] {
                  if (layer.source) layer.source->fetch(layer.blob);
+                 store.require(layer.blob);
                  const auto tar = decompressed(store.images().open(layer.blob));
                  const ApplyResult applied = apply_layer(root, *tar, options);
                  if (applied.diff_id == layer.diff_id) return;
+                 store.break_promise(layer.blob.digest);
                  throw Error(Errc::digest_mismatch,
                              cat("its content is ", applied.diff_id.value.str(),
                                  ", but the config's diff ID is ", layer.diff_id.value.str()));

@@ -39,6 +39,12 @@ DirFd open_part(const DirFd& dir, const char* name, int flags) {
   }
 }
 
+void check_step_key(const std::string& key) {
+  if (is_step_key(key)) return;
+  throw Error(Errc::invalid_argument,
+              cat("step key ", quoted(key), " is not 16 to 128 hex digits"));
+}
+
 std::string boot_id() {
   try {
     return std::string(trimmed(read_file("/proc/sys/kernel/random/boot_id", 128)));
@@ -177,20 +183,20 @@ UnpackedLayer LocalStore::publish(std::unique_ptr<Workspace> workspace,
 }
 
 std::optional<StepResult> LocalStore::step(const std::string& key) {
-  if (!is_step_key(key)) {
-    throw Error(Errc::invalid_argument,
-                cat("step key ", quoted(key), " is not 16 to 128 hex digits"));
-  }
+  check_step_key(key);
   auto result = read_step(state_->steps, key);
   if (result && result->layer && !state_->images.contains(*result->layer)) return std::nullopt;
   return result;
 }
 
+void LocalStore::remove_step(const std::string& key) {
+  check_step_key(key);
+  if (::unlinkat(state_->steps.get(), key.c_str(), 0) != 0 && errno != ENOENT)
+    throw_errno("remove step result");
+}
+
 void LocalStore::put_step(const StepResult& result) {
-  if (!is_step_key(result.key)) {
-    throw Error(Errc::invalid_argument,
-                cat("step key ", quoted(result.key), " is not 16 to 128 hex digits"));
-  }
+  check_step_key(result.key);
   if (result.layer.has_value() != result.diff_id.has_value()) {
     throw Error(Errc::invalid_argument, "step result: layer and diff ID go together");
   }
@@ -202,6 +208,24 @@ void LocalStore::put_step(const StepResult& result) {
   file.write(bytes_of(write_step(result)));
   file.commit();
 }
+
+void LocalStore::promise(const oci::Descriptor& blob, std::shared_ptr<Reader> from) {
+  state_->promised.add(blob, std::move(from));
+}
+
+std::shared_ptr<Reader> LocalStore::promised(const Digest& blob) {
+  return state_->promised.reader_of(blob);
+}
+
+void LocalStore::require(const oci::Descriptor& blob) {
+  state_->promised.fetch(blob, state_->images);
+}
+
+void LocalStore::break_promise(const Digest& blob) { state_->promised.break_promise(blob); }
+
+bool LocalStore::promise_is_broken(const Digest& blob) { return state_->promised.is_broken(blob); }
+
+Reader& LocalStore::contents() { return state_->contents; }
 
 std::string default_store_path(unsigned uid, const std::string& xdg_data_home,
                                const std::string& home) {

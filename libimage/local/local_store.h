@@ -92,6 +92,23 @@ class LocalStore {
   std::optional<StepResult> step(const std::string& key);
   /// Stores the result; the last writer of a key wins, and readers see one or the other whole.
   void put_step(const StepResult& result);
+  /// Absent is no error.
+  void remove_step(const std::string& key);
+
+  /// `from` gives `blob`, which need not be here until somebody needs its bytes (a layer from a
+  /// build cache, of a base image): then require() fetches it. Thread-safe, like the others.
+  void promise(const oci::Descriptor& blob, std::shared_ptr<Reader> from);
+  /// The reader that promised `blob`, to read from or to mount from; nullptr if none did.
+  std::shared_ptr<Reader> promised(const Digest& blob);
+  /// Makes sure that a promised blob is in images(): whoever opens a layer calls it first. A blob
+  /// that nobody promised is left as it is. Throws what reading it throws.
+  void require(const oci::Descriptor& blob);
+  /// Tells that a promised blob is not what it was promised to be.
+  void break_promise(const Digest& blob);
+  /// True if require() failed for a promised blob, or its promise was broken.
+  bool promise_is_broken(const Digest& blob);
+  /// images(), and promised blobs read from where they are, which does not bring them here.
+  [[nodiscard]] Reader& contents();
 
   /// The right to execute the step of that key; nullopt while somebody else has it (another process,
   /// or another build of this one). Whoever gets it looks again whether the result is there now.

@@ -7,6 +7,7 @@
 #include "libimage/base/unique_fd.h"
 #include "libimage/io/file_lock.h"
 #include "libimage/local/local_store.h"
+#include "libimage/local/promised_blobs.h"
 #include "libimage/local/session.h"
 #include "libimage/local/step_record.h"
 #include "libimage/store/layout_store.h"
@@ -24,6 +25,8 @@ struct LocalStore::State {
   DirFd steps = {};
   DirFd tmp = {};
   std::string boot;  ///< this boot's ID
+  PromisedBlobs promised = {};
+  StoreContents contents{images, promised};
 
   std::shared_ptr<Workspace::Session> session();
   std::optional<SnapshotRecord> record_of(const std::string& snapshot) const;
