@@ -29,10 +29,6 @@ void warn_of_unused_arguments(const BuildRun& run) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 BuildResult build_once(const BuildOptions& options, const BuildServices& services,
                        const std::stop_token& stop) {
   ContainerfileText text = read_containerfile(options);

@@ -51,6 +51,7 @@ struct BuildOptions {
   std::map<std::string, SecretSource> secrets = {};  ///< by id, for RUN --mount=type=secret
   std::map<std::string, std::string> agents = {};    ///< id to socket, for RUN --mount=type=ssh
   bool no_cache = false;                             ///< steps run again; results are still stored
+  std::optional<Timestamp> cache_not_before = {};    ///< results stored earlier are not used
   std::optional<Timestamp> source_date_epoch = {};
   /// Instead of the epoch: the time of everything that the build makes, of every file in its layers
   /// too (buildah's --timestamp).

@@ -42,7 +42,9 @@ void StageContext::commit(std::string created_by) { add_history(std::move(create
 
 std::optional<StepResult> StageContext::find_step(const std::string& key) const {
   LocalStore& store = run_.services().store;
-  if (std::optional<StepResult> own = store.step(key)) return own;
+  const auto& oldest = run_.options().cache_not_before;
+  std::optional<StepResult> own = store.step(key);
+  if (own && (!oldest || own->stored >= oldest)) return own;
   buildcache::StepCache* cache = run_.services().cache;
   if (cache == nullptr) return std::nullopt;
   std::optional<StepResult> found = cache->find(key, state_.root.layers().size());

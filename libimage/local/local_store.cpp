@@ -63,7 +63,12 @@ std::string snapshot_name(const ChainId& chain, SnapshotForm form) {
 
 std::optional<StepResult> read_step(const DirFd& steps, const std::string& key) {
   try {
-    return parse_step(key, read_file_at(steps, key, kMaxStepRecord));
+    std::optional<StepResult> result = parse_step(key, read_file_at(steps, key, kMaxStepRecord));
+    struct stat status {};
+    if (result && ::fstatat(steps.get(), key.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+      result->stored =
+          Timestamp{status.st_mtim.tv_sec, static_cast<std::uint32_t>(status.st_mtim.tv_nsec)};
+    return result;
   } catch (const Error& e) {
     const bool damaged = e.code() == Errc::not_found || e.code() == Errc::invalid_content ||
                          e.code() == Errc::limit_exceeded;

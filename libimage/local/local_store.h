@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "libimage/base/timestamp.h"
 #include "libimage/base/unique_fd.h"
 #include "libimage/digest/digest.h"
 #include "libimage/io/file_lock.h"
@@ -37,6 +38,7 @@ struct StepResult {
       {};  ///< absent: the step made no layer; media type, digest and size are kept
   std::optional<DiffId> diff_id = {};  ///< set exactly if `layer` is
   std::uint64_t uncompressed_bytes = 0;
+  std::optional<Timestamp> stored = {};  ///< when; set by LocalStore::step()
   std::string note =
       {};  ///< free text of the builder, e.g. the shallow key's list of candidates; at most 1 MiB
 };

@@ -11,6 +11,7 @@
 #include "libimage/name/platform.h"
 #include "libimage/name/reference.h"
 
+#include "tools/build/build_cache.h"
 #include "tools/build/call.h"
 #include "tools/build/verbs.h"
 #include "tools/common/compression.h"
@@ -100,8 +101,8 @@ constexpr std::array<OptionSpec, 20> kBuildOptions = {{
      .value = "N",
      .help = "stages built at once (default: one for each CPU)"},
 }};
-constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {kBuildOptions, kRegistryOptions,
-                                                                kProgressOptions};
+constexpr std::array<std::span<const OptionSpec>, 4> kGroups = {kBuildOptions, kBuildCacheOptions,
+                                                                kRegistryOptions, kProgressOptions};
 
 constexpr std::array<std::string_view, 10> kExamples = {
     "Build this directory into the local store",
@@ -244,6 +245,7 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
       read_compression(arguments, "compression-format", "compression-level");
   if (!compression.codec.empty()) options.layer_codec = compression.codec;
   options.compress = compression.options;
+  options.cache_not_before = oldest_result(arguments, options.clock());
   if (const auto jobs = arguments.number("jobs", 1, 64))
     options.jobs = static_cast<unsigned>(*jobs);
   return options;
@@ -323,6 +325,7 @@ int run_build(const Arguments& arguments, const Environment& environment) {
   allow_many_files();
   const Call call = read_call(arguments);
   const build::BuildOptions options = build_options(arguments, environment);
+  BuildCacheOptions cache_options = build_cache_options(arguments, options);
   const StopOnSignal stop;
   const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
   const auto session =
@@ -334,13 +337,16 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         Stores stores(environment);
         LocalStore& store = stores.local();
         Bases bases(*session, stores, environment);
+        BuildCaches caches(std::move(cache_options), options, environment, *session, store,
+                           *progress);
         const auto runner = sandbox::builtin_runner();
         const build::BuildServices services{
             .store = store,
             .runner = *runner,
             .resolve = [&](const std::string& name,
                            const oci::Platform&) { return bases.resolve(name); },
-            .observer = *progress};
+            .observer = *progress,
+            .cache = caches.step_cache()};
         if (call.method != Call::Method::build) {
           status = run_call(call, options, services);
           return;
@@ -349,6 +355,7 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         for (const std::string& output : arguments.values("output")) {
           write_output(output, result, store, *session, stores, *progress, stop.token());
         }
+        caches.write(stop.token());
         const oci::Descriptor& root = result.root().descriptor;
         if (const auto file = arguments.value("iidfile")) {
           // The image ID; of several images the index's digest, as docker.
@@ -386,6 +393,10 @@ const VerbSpec kBuildVerb = {
         "seccomp filter of containers, and the network of the host unless --network none. The exit "
         "status of a step that fails is the "
         "exit status of the build.\n\n"
+        "Results of steps are also found in, and added to, caches of other machines: --cache-from "
+        "and --cache-to, in BuildKit's formats. Layers found there are fetched only where a later "
+        "step or the image needs them; a cache that cannot be read is a warning, one that cannot "
+        "be written an error. What is there already is kept.\n\n"
         "FROM and COPY --from take an earlier stage, 'scratch', an image of the local store, a "
         "registry's image, or any transport's "
         "name such as oci:DIR:TAG. What is not implemented is refused by name.\n\n"
