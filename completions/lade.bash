@@ -37,7 +37,7 @@ _lade() {
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     blob) COMPREPLY=($(compgen -W "get" -- "$cur")) ;;
-    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --output -o --target --build-arg --label --platform --secret --ssh --no-cache --network --format --compression-format --compression-level --check --call --ignorefile --iidfile --digestfile --jobs -j --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
+    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --output -o --target --build-arg --label --platform --secret --ssh --no-cache --network --format --compression-format --compression-level --check --call --ignorefile --iidfile --digestfile --jobs -j --cache-from --cache-to --cache-ttl --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'images') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --quiet -q --help" -- "$cur")); fi ;;
     'rmi') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'prune') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --help" -- "$cur")); fi ;;

@@ -4,6 +4,7 @@
 
 #include "libimage/base/text.h"
 #include "libimage/name/platform.h"
+#include "libimage/task/run_graph.h"
 
 namespace lade::build {
 namespace {
@@ -59,6 +60,9 @@ void BaseImage::read_documents() {
     throw Error(Errc::invalid_content, cat(quoted(image_.name), " is not a container image"));
   manifest_ = *manifest;
   config_ = read_config();
+  if (fetched_) return;
+  for (const oci::Descriptor& layer : manifest_->layers)  // for whoever needs the bytes alone
+    run_.services().store.promise(layer, found_.reader);
 }
 
 /// From the store, or from where the image is; then the store has it for the next build.
@@ -140,10 +144,16 @@ StageState empty_state(const BuildRun& run, const oci::Platform& platform) {
   return state;
 }
 
-void fetch_layers(LocalStore& store, const RootFs& root) {
+void fetch_layers(LocalStore& store, const RootFs& root, unsigned jobs,
+                  const std::stop_token& stop) {
+  std::vector<const RootFsLayer*> missing;
   for (const RootFsLayer& layer : root.layers()) {
-    if (layer.source && !store.images().contains(layer.blob)) layer.source->fetch(layer.blob);
+    if (store.images().contains(layer.blob)) continue;
+    if (layer.source) layer.source->fetch(layer.blob);
+    missing.push_back(&layer);
   }
+  parallel_for(
+      missing.size(), jobs, [&](std::size_t i) { store.require(missing[i]->blob); }, stop);
 }
 
 }  // namespace lade::build

@@ -49,7 +49,8 @@ class BaseImage final : public LayerSource, public std::enable_shared_from_this<
 /// What a stage FROM scratch starts with.
 StageState empty_state(const BuildRun& run, const oci::Platform& platform);
 
-/// Brings the layers of `root` into the store that are not there.
-void fetch_layers(LocalStore& store, const RootFs& root);
+/// Brings the layers of `root` into the store that are not there, `jobs` at once.
+void fetch_layers(LocalStore& store, const RootFs& root, unsigned jobs,
+                  const std::stop_token& stop);
 
 }  // namespace lade::build

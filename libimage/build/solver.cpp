@@ -58,7 +58,7 @@ class Solver {
     for (std::size_t i = 0; i < graph_.targets.size(); ++i) {
       const auto& state = finished_[graph_.targets[i]];
       if (!state) throw Error(Errc::internal, "solve: a stage was never finished");
-      fetch_layers(run_.services().store, state->root);
+      fetch_layers(run_.services().store, state->root, std::max(4U, run_.jobs()), queue_.stop());
       out.push_back({.platform = run_.targets()[i].platform, .state = *state});
     }
     return out;

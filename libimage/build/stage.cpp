@@ -110,7 +110,8 @@ bool StageContext::commit_cached(const std::string& created_by, const std::strin
                                  StepAliases aliases) {
   if (commit_known(created_by, key, aliases)) return true;
   claim(key);
-  return commit_known(created_by, key, std::move(aliases));  // whoever had it may have ended just now
+  return commit_known(created_by, key,
+                      std::move(aliases));  // whoever had it may have ended just now
 }
 
 void StageContext::claim(const std::string& key) {
