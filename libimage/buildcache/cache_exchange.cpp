@@ -222,8 +222,10 @@ std::size_t CacheExchange::add_layer(const RootFsLayer& layer,
                                      const ChainId& chain) {
   const auto [known, added] = by_chain_.emplace(chain, layers_.size());
   if (added)
-    layers_.push_back(
-        {.layer = layer, .parent = parent, .depth = parent ? layers_[*parent].depth + 1 : 1});
+    // Without its source, which ends with the build.
+    layers_.push_back({.layer = {.blob = layer.blob, .diff_id = layer.diff_id},
+                       .parent = parent,
+                       .depth = parent ? layers_[*parent].depth + 1 : 1});
   return known->second;
 }
 
