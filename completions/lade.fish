@@ -11,7 +11,7 @@ function __lade_verb
       set skip 1
     else if not string match -q -- '-*' $word
       set -a verb $word
-      contains -- "$verb" index manifest blob; or break
+      contains -- "$verb" index manifest blob runtime; or break
     end
   end
   test "$verb" = "$argv[1]"
@@ -40,6 +40,21 @@ complete -c lade -f -n "__lade_verb ''" -a repos
 complete -c lade -f -n "__lade_verb ''" -a digest
 complete -c lade -f -n "__lade_verb ''" -a blob
 complete -c lade -f -n "__lade_verb blob" -a get
+complete -c lade -f -n "__lade_verb ''" -a runtime
+complete -c lade -f -n "__lade_verb runtime" -a spec
+complete -c lade -f -n "__lade_verb runtime" -a create
+complete -c lade -f -n "__lade_verb runtime" -a start
+complete -c lade -f -n "__lade_verb runtime" -a state
+complete -c lade -f -n "__lade_verb runtime" -a kill
+complete -c lade -f -n "__lade_verb runtime" -a delete
+complete -c lade -f -n "__lade_verb runtime" -a pause
+complete -c lade -f -n "__lade_verb runtime" -a resume
+complete -c lade -f -n "__lade_verb runtime" -a run
+complete -c lade -f -n "__lade_verb runtime" -a exec
+complete -c lade -f -n "__lade_verb runtime" -a list
+complete -c lade -f -n "__lade_verb runtime" -a ps
+complete -c lade -f -n "__lade_verb runtime" -a update
+complete -c lade -f -n "__lade_verb runtime" -a features
 complete -c lade -f -n "__lade_verb ''" -a completion
 complete -c lade -f -n "__lade_verb ''" -a help
 complete -c lade -n "__lade_verb 'build'" -l help -s h -d 'print this help'
@@ -396,5 +411,112 @@ complete -c lade -n "__lade_verb 'blob get'" -l registry-token -r -d 'bearer tok
 complete -c lade -n "__lade_verb 'blob get'" -l no-creds -d 'no credentials for the registry, whatever the files say'
 complete -c lade -n "__lade_verb 'blob get'" -l tls-verify -d 'require https and verify certificates of the registry; false also allows plain http'
 complete -c lade -n "__lade_verb 'blob get'" -l registries-conf -r -d 'read this registries.conf instead of the ones that are installed'
+complete -c lade -n "__lade_verb 'runtime spec'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime spec'" -l bundle -s b -r -d 'write DIR/config.json; else print it'
+complete -c lade -n "__lade_verb 'runtime spec'" -l rootless -d 'for a user without privileges: with a user namespace'
+complete -c lade -n "__lade_verb 'runtime create'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime create'" -l bundle -s b -r -d 'the directory with config.json; else the current one'
+complete -c lade -n "__lade_verb 'runtime create'" -l pid-file -r -d 'write the process'\''s id to this file'
+complete -c lade -n "__lade_verb 'runtime create'" -l console-socket -r -d 'send the controlling end of the terminal to this socket'
+complete -c lade -n "__lade_verb 'runtime create'" -l preserve-fds -r -d 'pass on N descriptors from number 3 on besides the standard streams'
+complete -c lade -n "__lade_verb 'runtime create'" -l no-new-keyring -d 'let the container use the caller'\''s session keyring'
+complete -c lade -n "__lade_verb 'runtime create'" -l detach -s d -d 'return once the process runs'
+complete -c lade -n "__lade_verb 'runtime create'" -l no-pivot -d 'refused: the root is always left by pivot_root'
+complete -c lade -n "__lade_verb 'runtime create'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime create'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime create'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime create'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime start'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime start'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime start'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime start'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime start'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime state'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime state'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime state'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime state'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime state'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime kill'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime kill'" -l all -s a -d 'signal every process of the container'
+complete -c lade -n "__lade_verb 'runtime kill'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime kill'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime kill'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime kill'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime delete'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime delete'" -l force -s f -d 'kill it first if it runs; absent is no error'
+complete -c lade -n "__lade_verb 'runtime delete'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime delete'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime delete'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime delete'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime pause'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime pause'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime pause'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime pause'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime pause'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime resume'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime resume'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime resume'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime resume'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime resume'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime run'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime run'" -l bundle -s b -r -d 'the directory with config.json; else the current one'
+complete -c lade -n "__lade_verb 'runtime run'" -l pid-file -r -d 'write the process'\''s id to this file'
+complete -c lade -n "__lade_verb 'runtime run'" -l console-socket -r -d 'send the controlling end of the terminal to this socket'
+complete -c lade -n "__lade_verb 'runtime run'" -l preserve-fds -r -d 'pass on N descriptors from number 3 on besides the standard streams'
+complete -c lade -n "__lade_verb 'runtime run'" -l no-new-keyring -d 'let the container use the caller'\''s session keyring'
+complete -c lade -n "__lade_verb 'runtime run'" -l detach -s d -d 'return once the process runs'
+complete -c lade -n "__lade_verb 'runtime run'" -l keep -d 'do not delete the container when it has ended'
+complete -c lade -n "__lade_verb 'runtime run'" -l no-pivot -d 'refused: the root is always left by pivot_root'
+complete -c lade -n "__lade_verb 'runtime run'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime run'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime run'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime run'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime exec'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime exec'" -l process -s p -r -d 'the whole process as config.json has it, in place of a command'
+complete -c lade -n "__lade_verb 'runtime exec'" -l cwd -r -d 'working directory in the container'
+complete -c lade -n "__lade_verb 'runtime exec'" -l env -s e -r -d 'set a variable'
+complete -c lade -n "__lade_verb 'runtime exec'" -l user -s u -r -d 'ids of the process'
+complete -c lade -n "__lade_verb 'runtime exec'" -l additional-gids -s g -r -d 'a group besides'
+complete -c lade -n "__lade_verb 'runtime exec'" -l cap -s c -r -d 'add a capability'
+complete -c lade -n "__lade_verb 'runtime exec'" -l tty -s t -d 'give it a terminal'
+complete -c lade -n "__lade_verb 'runtime exec'" -l no-new-privs -d 'it can gain no privileges by executing programs'
+complete -c lade -n "__lade_verb 'runtime exec'" -l pid-file -r -d 'write the process'\''s id to this file'
+complete -c lade -n "__lade_verb 'runtime exec'" -l console-socket -r -d 'send the controlling end of the terminal to this socket'
+complete -c lade -n "__lade_verb 'runtime exec'" -l preserve-fds -r -d 'pass on N descriptors from number 3 on besides the standard streams'
+complete -c lade -n "__lade_verb 'runtime exec'" -l no-new-keyring -d 'let the container use the caller'\''s session keyring'
+complete -c lade -n "__lade_verb 'runtime exec'" -l detach -s d -d 'return once the process runs'
+complete -c lade -n "__lade_verb 'runtime exec'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime exec'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime exec'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime exec'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime list'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime list'" -l format -s f -x -a "text json" -d 'table or json'
+complete -c lade -n "__lade_verb 'runtime list'" -l quiet -s q -d 'print ids alone'
+complete -c lade -n "__lade_verb 'runtime list'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime list'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime list'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime list'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime ps'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime ps'" -l format -s f -x -a "text json" -d 'table or json'
+complete -c lade -n "__lade_verb 'runtime ps'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime ps'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime ps'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime ps'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime update'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'runtime update'" -l resources -s r -r -d 'resources as config.json has them; - for standard input'
+complete -c lade -n "__lade_verb 'runtime update'" -l memory -r -d 'limit of memory'
+complete -c lade -n "__lade_verb 'runtime update'" -l memory-reservation -r -d 'memory that is left to it longest'
+complete -c lade -n "__lade_verb 'runtime update'" -l memory-swap -r -d 'limit of memory and swap together'
+complete -c lade -n "__lade_verb 'runtime update'" -l cpu-shares -r -d 'weight beside others; 1024 is common'
+complete -c lade -n "__lade_verb 'runtime update'" -l cpu-quota -r -d 'time on processors in each period'
+complete -c lade -n "__lade_verb 'runtime update'" -l cpu-period -r -d 'length of a period'
+complete -c lade -n "__lade_verb 'runtime update'" -l cpuset-cpus -r -d 'processors, as 0-3,6'
+complete -c lade -n "__lade_verb 'runtime update'" -l cpuset-mems -r -d 'memory nodes'
+complete -c lade -n "__lade_verb 'runtime update'" -l pids-limit -r -d 'number of processes and threads'
+complete -c lade -n "__lade_verb 'runtime update'" -l root -r -d 'where containers are kept between commands; else /run/lade/runtime or $XDG_RUNTIME_DIR/lade/runtime'
+complete -c lade -n "__lade_verb 'runtime update'" -l log -r -d 'append errors and warnings to this file as well'
+complete -c lade -n "__lade_verb 'runtime update'" -l log-format -x -a "text json" -d 'how they are written there'
+complete -c lade -n "__lade_verb 'runtime update'" -l systemd-cgroup -d 'refused: control groups are made without systemd'
+complete -c lade -n "__lade_verb 'runtime features'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'completion'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'help'" -l help -s h -d 'print this help'

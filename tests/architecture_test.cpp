@@ -27,6 +27,7 @@ const std::map<std::string, Modules>& arrows() {
       {"sandbox", {"base", "io"}},
       {"http", {"io", "task"}},
       {"oci", {"digest"}},
+      {"runtime", {"sandbox", "oci"}},
       {"name", {"digest", "oci"}},
       {"store", {"oci", "name"}},
       {"config", {"io", "name"}},

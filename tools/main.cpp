@@ -14,6 +14,7 @@
 #include "tools/common/process.h"
 #include "tools/common/terminal.h"
 #include "tools/compat/skopeo.h"
+#include "tools/runtime/verbs.h"
 
 namespace lade::tools {
 namespace {
@@ -127,6 +128,16 @@ int run(std::vector<std::string> words) {
   }
 }
 
+/// The words of an OCI runtime's command line.
+int run_as_runtime(const std::vector<std::string>& words) {
+  try {
+    return run(runtime_words(words));
+  } catch (const UsageError& e) {
+    print_error(cat("lade: ", e.what(), "\n"));
+    return kWrongUse;
+  }
+}
+
 }  // namespace
 }  // namespace lade::tools
 
@@ -138,5 +149,6 @@ int main(int argc, char** argv) {
   const std::string_view called = argc > 0 ? argv[0] : "";
   if (called.substr(called.rfind('/') + 1) == "skopeo")
     return lade::tools::compat::run_skopeo(words, lade::tools::process_environment());
+  if (called.ends_with("-runtime")) return lade::tools::run_as_runtime(words);
   return lade::tools::run(words);
 }

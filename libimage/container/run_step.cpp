@@ -32,7 +32,7 @@ struct StepCall {
   const std::stop_token& stop;
 
   void run() const {
-    const sandbox::StepStatus status = runner.run(step, output, stop);
+    const sandbox::StepStatus status = runner.run(step, {.output = output}, stop);
     if (status.exit_status == 0) return;
     throw Error(Errc::command_failed, cat("the command ended with status ", status.exit_status),
                 ExitDetail{status.exit_status});

@@ -45,7 +45,7 @@ sandbox::Mount mount_of(const ShownPiece& piece, std::string type) {
   return {.destination = piece.destination,
           .type = std::move(type),
           .source = {},
-          .options = {"nosuid"}};
+          .options = {"nosuid", "nodev"}};
 }
 
 ShownTree show_overlay(LocalStore& store, std::vector<std::string> lower, const ShownPiece& piece) {

@@ -1,5 +1,5 @@
 /// Reads members of a JSON object by name, knowing the path of each for messages. Internal to
-/// libimage/oci.
+/// libimage/oci and libimage/runtime.
 #pragma once
 #include <initializer_list>
 #include <map>

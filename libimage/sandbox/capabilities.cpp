@@ -60,6 +60,8 @@ std::optional<unsigned> capability_number(std::string_view name) noexcept {
   return std::nullopt;
 }
 
+std::vector<std::string> capability_names() { return {kNames.begin(), kNames.end()}; }
+
 std::uint64_t capability_mask(const std::set<std::string>& names) {
   std::uint64_t mask = 0;
   for (const std::string& name : names) {

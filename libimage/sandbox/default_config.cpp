@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -24,12 +25,39 @@ void mask_thermal_throttle(std::vector<std::string>& masked) {
 
 }  // namespace
 
+bool is_bind(const Mount& mount) {
+  return mount.type == "bind" ||
+         std::any_of(mount.options.begin(), mount.options.end(),
+                     [](const std::string& o) { return o == "bind" || o == "rbind"; });
+}
+
+Capabilities StepRights::default_capabilities() {
+  return {"CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",    "CAP_FSETID",
+          "CAP_KILL",    "CAP_SETGID",           "CAP_SETUID",    "CAP_SETPCAP",
+          "CAP_SETFCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT"};
+}
+
+void set_rights(RuntimeConfig& config, const StepRights& rights) {
+  config.process.capabilities = {.bounding = rights.capabilities,
+                                 .effective = rights.capabilities,
+                                 .permitted = rights.capabilities};
+  config.process.no_new_privileges = rights.no_new_privileges;
+  if (rights.seccomp == StepRights::Seccomp::unconfined) {
+    config.seccomp.reset();
+  } else if (rights.seccomp_json.empty()) {
+    config.seccomp = default_seccomp_rules(rights.capabilities);
+  } else {
+    config.seccomp = parse_seccomp_profile(rights.seccomp_json, rights.capabilities);
+  }
+}
+
 RuntimeConfig default_config() {
   RuntimeConfig config;
-  config.process.capabilities = {"CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FOWNER",
-                                 "CAP_FSETID",  "CAP_KILL",         "CAP_NET_BIND_SERVICE",
-                                 "CAP_SETFCAP", "CAP_SETGID",       "CAP_SETPCAP",
-                                 "CAP_SETUID",  "CAP_SYS_CHROOT"};
+  config.hostname = "lade";
+  for (const Namespace kind : {Namespace::pid, Namespace::network, Namespace::ipc, Namespace::uts,
+                               Namespace::mount, Namespace::cgroup}) {
+    config.namespaces[kind];
+  }
   config.mounts = {
       {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
       {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
@@ -50,6 +78,7 @@ RuntimeConfig default_config() {
   mask_thermal_throttle(config.masked_paths);
   config.readonly_paths = {"/proc/asound", "/proc/bus", "/proc/fs",
                            "/proc/irq",    "/proc/sys", "/proc/sysrq-trigger"};
+  set_rights(config, {});
   return config;
 }
 

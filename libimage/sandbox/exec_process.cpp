@@ -14,17 +14,22 @@
 #include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/sandbox/capabilities.h"
+#include "libimage/sandbox/console.h"
 #include "libimage/sandbox/setup_channel.h"
 #include "libimage/sandbox/validate.h"
 
@@ -48,15 +53,28 @@ void join_new_keyring() {
   }
 }
 
-/// Input from the step's own null device; output pipes that the step's user may open again by name.
-void take_streams(const User& user) {
-  const UniqueFd null(::open("/dev/null", O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  struct stat found {};
-  if (null && ::fstat(null.get(), &found) == 0 && S_ISCHR(found.st_mode) &&
-      found.st_rdev == makedev(1, 3)) {
-    require(::dup2(null.get(), 0), "redirect input");
+/// Output pipes that the step's user may open again by name; what cannot change hands stays.
+void pass_on_streams(const User& user) {
+  if (user.uid == 0) return;
+  for (int stream = 0; stream < 3; ++stream) {
+    struct stat found {};
+    if (::fstat(stream, &found) != 0 || found.st_uid == user.uid) continue;
+    if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3)) continue;
+    (void)::fchown(stream, user.uid, static_cast<gid_t>(-1));
   }
-  if (user.uid != 0) require(::fchown(1, user.uid, user.gid), "pass on the output's ownership");
+}
+
+void take_streams(const ProcessPlan& plan) {
+  if (plan.console >= 0) return take_console(plan.console);
+  if (plan.streams == Streams::own_null) {
+    const UniqueFd null(::open("/dev/null", O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+    struct stat found {};
+    if (null && ::fstat(null.get(), &found) == 0 && S_ISCHR(found.st_mode) &&
+        found.st_rdev == makedev(1, 3)) {
+      require(::dup2(null.get(), 0), "redirect input");
+    }
+  }
+  pass_on_streams(plan.process.user);
 }
 
 void set_limits(const std::vector<Rlimit>& limits) {
@@ -74,12 +92,19 @@ void set_limits(const std::vector<Rlimit>& limits) {
   }
 }
 
-void set_capabilities(std::uint64_t permitted) {
+struct Masks {
+  std::uint64_t effective = 0;
+  std::uint64_t permitted = 0;
+  std::uint64_t inheritable = 0;
+};
+
+void set_capabilities(const Masks& masks) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};  // inheritable stays empty
+  std::array<__user_cap_data_struct, 2> data{};
   for (unsigned word = 0; word < 2; ++word) {
-    data[word].permitted = static_cast<std::uint32_t>(permitted >> (32U * word));
-    data[word].effective = data[word].permitted;
+    data[word].effective = static_cast<std::uint32_t>(masks.effective >> (32U * word));
+    data[word].permitted = static_cast<std::uint32_t>(masks.permitted >> (32U * word));
+    data[word].inheritable = static_cast<std::uint32_t>(masks.inheritable >> (32U * word));
   }
   require(::syscall(SYS_capset, &header, data.data()), "set capabilities");
 }
@@ -108,11 +133,15 @@ void become(const User& user) {
   if (std::find(groups.begin(), groups.end(), user.gid) == groups.end()) {
     groups.insert(groups.begin(), user.gid);
   }
-  require(::setgroups(groups.size(), groups.data()), "set groups");
+  if (::setgroups(groups.size(), groups.data()) != 0) {
+    // In a namespace of one id there is nothing to choose.
+    if (errno != EPERM || groups.size() != 1) throw_errno("set groups");
+  }
   require(::setresgid(user.gid, user.gid, user.gid), "set group id");
   require(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities");
   require(::setresuid(user.uid, user.uid, user.uid), "set user id");
-  set_capabilities(permitted_capabilities());
+  const std::uint64_t permitted = permitted_capabilities();
+  set_capabilities({.effective = permitted, .permitted = permitted});
 }
 
 /// The directory was resolved inside the root; getcwd tells of one that is not (CVE-2024-21626).
@@ -127,28 +156,51 @@ void enter_cwd(int cwd) {
   }
 }
 
-void load_filter(std::string_view filter) {
+void load_filter(const ProcessPlan& plan) {
+  const std::string_view filter = plan.seccomp_filter;
   if (filter.empty()) return;
   std::vector<sock_filter> code(filter.size() / sizeof(sock_filter));
   std::copy_n(filter.data(), code.size() * sizeof(sock_filter),
               reinterpret_cast<char*>(code.data()));
   sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  require(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "load seccomp filter");
+  require(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.seccomp_flags, &program),
+          "load seccomp filter");
 }
 
-/// Without no_new_privileges only a privileged process may load a filter, so it comes before the
-/// last drop, which the filter must then allow; with it the filter is the last of all.
-void drop_privileges(const Process& process, std::string_view filter) {
-  const std::uint64_t wanted =
-      process.user.uid == 0 ? capability_mask(process.capabilities) & permitted_capabilities() : 0;
-  if (process.no_new_privileges) {
-    require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privileges");
-    set_capabilities(wanted);
-    load_filter(filter);
-  } else {
-    load_filter(filter);
-    set_capabilities(wanted);
+/// What the kernel has and this process may pass on; more is left out, as a host that is a
+/// container itself has not all to give.
+void take_capabilities(const CapabilitySets& sets) {
+  const std::uint64_t held = permitted_capabilities();
+  const std::uint64_t ambient = capability_mask(sets.ambient);
+  set_capabilities({.effective = capability_mask(sets.effective) & held,
+                    .permitted = capability_mask(sets.permitted) & held,
+                    .inheritable = capability_mask(sets.inheritable) & held});
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((ambient >> capability & 1U) == 0) continue;
+    require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0),
+            "raise ambient capabilities");
   }
+}
+
+/// `attribute` of this process's next program, for the security module that this kernel has.
+void set_label(const char* attribute, const std::string& value) {
+  const UniqueFd file(::open(attribute, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct statfs found {};
+  if (!file || ::fstatfs(file.get(), &found) != 0) throw_errno(cat("open ", attribute));
+  if (found.f_type != PROC_SUPER_MAGIC) {
+    throw Error(Errc::denied, cat("open ", attribute, ": it is not the kernel's"));
+  }
+  if (::write(file.get(), value.data(), value.size()) < 0) throw_errno(cat("write ", attribute));
+}
+
+void set_labels(const Process& process) {
+  if (!process.apparmor_profile.empty()) {
+    const bool own = ::access("/proc/thread-self/attr/apparmor/exec", F_OK) == 0;
+    set_label(own ? "/proc/thread-self/attr/apparmor/exec" : "/proc/thread-self/attr/exec",
+              cat("exec ", process.apparmor_profile));
+  }
+  if (!process.selinux_label.empty())
+    set_label("/proc/thread-self/attr/exec", process.selinux_label);
 }
 
 struct Argv {
@@ -186,7 +238,67 @@ std::vector<std::string> candidates(const Process& process) {
   ::_exit(missing ? kNotFound : kNotExecutable);
 }
 
+/// Without no_new_privileges only a privileged process may load a filter, so it comes before the
+/// last drop, which the filter must then allow; with it the filter is the last of all.
+void prepare(const ProcessPlan& plan) {
+  const Process& process = plan.process;
+  for (const int entrance : plan.cgroup_fds) {
+    require(::write(entrance, "0", 1), "enter control group");
+  }
+  if (plan.new_cgroup_namespace) {
+    require(::unshare(CLONE_NEWCGROUP), "create cgroup namespace");
+  }
+  if (::setsid() < 0 && errno != EPERM) throw_errno("start session");  // EPERM: it leads one
+  if (plan.keyring == Keyring::own) join_new_keyring();
+  take_streams(plan);
+  set_limits(process.rlimits);
+  (void)::umask(process.user.umask.value_or(022));
+  if (plan.personality != ~0UL) require(::personality(plan.personality), "set personality");
+  drop_bounding_set(capability_mask(process.capabilities.bounding));
+  enter_cwd(plan.cwd);
+  set_labels(process);
+  become(process.user);
+  require(::syscall(SYS_close_range, 3U + plan.preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC),
+          "close descriptors");
+  sigset_t none;
+  sigemptyset(&none);
+  require(::sigprocmask(SIG_SETMASK, &none, nullptr), "unblock signals");
+  if (process.no_new_privileges) {
+    require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privileges");
+  } else {
+    load_filter(plan);
+  }
+  take_capabilities(process.capabilities);
+}
+
+void tell_failure(int channel, const SetupRecord& failure) noexcept {
+  if (channel >= 0 && !is_hung_up(channel)) return send_record(channel, failure);
+  const std::string line = "lade: " + failure.message + "\n";
+  (void)!::write(2, line.data(), line.size());
+}
+
 }  // namespace
+
+void check_command(const Process& process) {
+  const std::string& name = process.args[0];
+  int error = ENOENT;
+  for (const std::string& program : candidates(process)) {
+    struct stat found {};
+    if (::stat(program.c_str(), &found) != 0) {
+      if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    } else if (S_ISDIR(found.st_mode) ||
+               ::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0) {
+      error = EACCES;
+    } else {
+      return;
+    }
+  }
+  if (error == ENOENT && name.find('/') == std::string::npos) {
+    throw Error(Errc::not_found,
+                cat("exec: ", quoted(name), ": executable file not found in $PATH"));
+  }
+  throw_errno(cat("exec: ", quoted(name)), error);
+}
 
 void exec_process(const ProcessPlan& plan) noexcept {
   SetupRecord failure{SetupRecord::Kind::failed};
@@ -194,19 +306,9 @@ void exec_process(const ProcessPlan& plan) noexcept {
     const Process& process = plan.process;
     const std::vector<std::string> programs = candidates(process);
     const Argv call{pointers(process.args), pointers(process.env)};
-    require(::setsid(), "start session");
-    join_new_keyring();
-    take_streams(process.user);
-    set_limits(process.rlimits);
-    (void)::umask(process.user.umask);
-    drop_bounding_set(capability_mask(process.capabilities));
-    enter_cwd(plan.cwd);
-    become(process.user);
-    require(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC), "close descriptors");
-    sigset_t none;
-    sigemptyset(&none);
-    require(::sigprocmask(SIG_SETMASK, &none, nullptr), "unblock signals");
-    drop_privileges(process, plan.seccomp_filter);
+    prepare(plan);
+    if (plan.ready) plan.ready();
+    if (process.no_new_privileges) load_filter(plan);
     int error = ENOENT;
     for (const std::string& program : programs) {
       ::execve(program.c_str(), call.args.data(), call.env.data());
@@ -223,7 +325,7 @@ void exec_process(const ProcessPlan& plan) noexcept {
   } catch (const std::exception& e) {
     failure.message = e.what();
   }
-  send_record(plan.channel, failure);
+  tell_failure(plan.channel, failure);
   ::_exit(kNotExecutable);
 }
 

@@ -29,58 +29,94 @@ constexpr std::array<Word, 17> kWords = {{
     {"noexec", MOUNT_ATTR_NOEXEC, 0},
     {"exec", 0, MOUNT_ATTR_NOEXEC},
     {"noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
+    {"atime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
     {"relatime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
+    {"norelatime", 0, 0},
     {"strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
     {"nodiratime", MOUNT_ATTR_NODIRATIME, 0},
     {"diratime", 0, MOUNT_ATTR_NODIRATIME},
     {"nosymfollow", kNoSymFollow, 0},
     {"symfollow", 0, kNoSymFollow},
-    {"private", 0, 0},  // every mount of a step is private
-    {"rprivate", 0, 0},
 }};
 
-struct DataWords {
-  std::string_view type;
-  std::array<std::string_view, 6> words;
-};
-constexpr std::array<DataWords, 3> kDataWords = {{
-    {"tmpfs", {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"}},
-    {"content", {"mode", "uid", "gid", "", "", ""}},
-    {"devpts", {"ptmxmode", "mode", "uid", "gid", "max", ""}},
-}};
+const Word* find_word(std::string_view name) {
+  const auto* const word =
+      std::find_if(kWords.begin(), kWords.end(), [&](const Word& w) { return w.name == name; });
+  return word == kWords.end() ? nullptr : word;
+}
 
-bool takes_data(std::string_view type, std::string_view word) {
-  for (const DataWords& known : kDataWords) {
-    if (known.type != type) continue;
-    return std::find(known.words.begin(), known.words.end(), word) != known.words.end();
+void apply(const Word& word, std::uint64_t& set, std::uint64_t& clear) {
+  clear = (clear & ~word.set) | word.clear;
+  set = (set & ~word.clear) | word.set;
+}
+
+/// Words that say something of the mount itself, whatever its file system.
+bool take_generic(const Mount& mount, std::string_view option, MountOptions& parsed) {
+  if (const Word* word = find_word(option)) {
+    apply(*word, parsed.set, parsed.clear);
+    return true;
   }
-  return false;
+  if (option.size() > 1 && option.front() == 'r') {
+    if (const Word* word = find_word(option.substr(1))) {
+      apply(*word, parsed.below.set, parsed.below.clear);
+      return true;
+    }
+  }
+  if (const unsigned propagation = propagation_of(option); propagation != 0) {
+    parsed.propagation = propagation;
+    parsed.propagates_below = option.front() == 'r';
+    return true;
+  }
+  if (option == "bind" || option == "rbind") {
+    parsed.recursive = option == "rbind";
+    return true;
+  }
+  if (option == "idmap" || option == "ridmap") {
+    parsed.id_mapped = true;
+    parsed.id_mapped_below = option == "ridmap";
+    return true;
+  }
+  if (option == "tmpcopyup" && mount.type == "tmpfs") return parsed.copies_up = true;
+  return option == "defaults" || (mount.type == "devpts" && option == "newinstance");
 }
 
 }  // namespace
 
+std::vector<std::string> mount_option_words() {
+  std::vector<std::string> words = {"bind",      "rbind",    "idmap",      "ridmap",     "defaults",
+                                    "tmpcopyup", "shared",   "rshared",    "slave",      "rslave",
+                                    "private",   "rprivate", "unbindable", "runbindable"};
+  for (const Word& word : kWords) {
+    words.emplace_back(word.name);
+    words.push_back(cat("r", word.name));
+  }
+  std::sort(words.begin(), words.end());
+  return words;
+}
+
+unsigned propagation_of(std::string_view word) noexcept {
+  if (word == "shared" || word == "rshared") return MS_SHARED;
+  if (word == "slave" || word == "rslave") return MS_SLAVE;
+  if (word == "private" || word == "rprivate") return MS_PRIVATE;
+  if (word == "unbindable" || word == "runbindable") return MS_UNBINDABLE;
+  return 0;
+}
+
 MountOptions parse_mount_options(const Mount& mount) {
   MountOptions parsed;
   for (const std::string& option : mount.options) {
-    const auto* const word =
-        std::find_if(kWords.begin(), kWords.end(), [&](const Word& w) { return w.name == option; });
+    if (take_generic(mount, option, parsed)) continue;
     const std::size_t equals = option.find('=');
-    if (word != kWords.end()) {
-      parsed.clear = (parsed.clear & ~word->set) | word->clear;
-      parsed.set = (parsed.set & ~word->clear) | word->set;
-    } else if (mount.type == "bind" && (option == "bind" || option == "rbind")) {
-      parsed.recursive = option == "rbind";
-    } else if (mount.type == "devpts" && option == "newinstance") {
-      continue;  // what every devpts mount is
-    } else if (equals != std::string::npos && equals > 0 &&
-               takes_data(mount.type, std::string_view(option).substr(0, equals))) {
-      parsed.data.emplace_back(option.substr(0, equals), option.substr(equals + 1));
-    } else {
+    if (is_bind(mount) || option.empty() || equals == 0) {
       throw Error(Errc::invalid_argument,
-                  cat("mount ", quoted(mount.destination), ": option ", quoted(option),
+                  cat("mounts: ", quoted(mount.destination), ": option ", quoted(option),
                       " is not one that ", quoted(mount.type), " takes"));
     }
+    parsed.data.emplace_back(option.substr(0, equals), equals == std::string::npos
+                                                           ? std::string(1, kNoValue)
+                                                           : option.substr(equals + 1));
   }
+  if (!mount.uid_mappings.empty() || !mount.gid_mappings.empty()) parsed.id_mapped = true;
   return parsed;
 }
 

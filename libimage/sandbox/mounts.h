@@ -1,6 +1,7 @@
-/// The mounts of a step, made after its root has become "/": nothing of the host can be reached by
-/// then but what was opened before.
+/// The mounts of a step, made in its root through directory descriptors: nothing of the host can be
+/// reached but what was opened before.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "libimage/base/unique_fd.h"
@@ -10,24 +11,15 @@
 
 namespace lade::sandbox {
 
-/// Opens a bind mount's source with the caller's rights: a detached, private mount with the
-/// options' attributes.
-UniqueFd open_bind_source(const Mount& mount);
+/// Attaches the detached `tree` at `place` of this process's mount namespace.
+void attach_root(const DirFd& tree, const std::string& place);
 
-/// Mounts an overlay and takes what `mount.source` names in it: a detached, private mount with the
-/// options' attributes. In the step's mount namespace, while the host's paths can be reached.
-UniqueFd open_overlay_source(const Mount& mount);
-
-/// Makes a file in memory with the mount's content, as open_overlay_source() makes its piece.
-UniqueFd open_content_source(const Mount& mount);
-
-/// Makes `tree` (detached) the root of this process's mount namespace and leaves the old one.
+/// Makes `tree` (attached) the root of this process's mount namespace and leaves the old one.
 void enter_root(const DirFd& tree);
 
-/// Mounts `mounts` in order; `bind_trees[i]` is the detached mount of a bind or
-/// an overlay, -1 otherwise. A tmpfs
-/// on /dev gets the devices that containers expect.
-void mount_all(const std::vector<Mount>& mounts, const std::vector<int>& bind_trees,
+/// Mounts `config.mounts` in order; `bind_trees[i]` is the detached mount of a bind or an overlay,
+/// -1 otherwise.
+void mount_all(const RuntimeConfig& config, const std::vector<int>& bind_trees,
                MountPoints& points);
 
 /// Covers `masked` (those that exist) with nothing and makes `readonly` read-only.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@ namespace {
 
 constexpr std::uint64_t kMaxFilterBytes = 8 * 65536;  // BPF_MAXINSNS is lower still
 
-std::uint32_t number_of(SeccompAction action, std::uint16_t error) {
+std::uint32_t number_of(SeccompAction action, std::optional<std::uint16_t> code) {
+  const std::uint16_t error = code.value_or(EPERM);
   switch (action) {
     case SeccompAction::allow:
       return SCMP_ACT_ALLOW;
@@ -32,6 +34,8 @@ std::uint32_t number_of(SeccompAction action, std::uint16_t error) {
       return SCMP_ACT_TRAP;
     case SeccompAction::log:
       return SCMP_ACT_LOG;
+    case SeccompAction::trace:
+      return SCMP_ACT_TRACE(error);
   }
   return SCMP_ACT_KILL_PROCESS;
 }
@@ -97,6 +101,21 @@ void add_rule(const Context& context, const SeccompRule& rule, std::uint32_t def
 }
 
 }  // namespace
+
+std::uint32_t seccomp_flags(const std::vector<std::string>& flags) {
+  std::uint32_t bits = 0;
+  for (const std::string& flag : flags) {
+    if (flag == "SECCOMP_FILTER_FLAG_LOG") {
+      bits |= SECCOMP_FILTER_FLAG_LOG;
+    } else if (flag == "SECCOMP_FILTER_FLAG_SPEC_ALLOW") {
+      bits |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+    } else if (flag !=
+               "SECCOMP_FILTER_FLAG_TSYNC") {  // one thread loads it: nothing to synchronise
+      throw Error(Errc::unsupported, cat("seccomp: flag ", quoted(flag), " is not supported"));
+    }
+  }
+  return bits;
+}
 
 std::string compile_seccomp(const SeccompRules& rules) {
   static std::mutex library;  // libseccomp keeps what it learned of the kernel in globals

@@ -8,6 +8,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/sandbox/enum_names.h"
 #include "libimage/sandbox/seccomp_filter.h"
 
 namespace lade::sandbox {
@@ -53,37 +54,15 @@ std::vector<std::string> texts_of(const Json& object, const char* name) {
 }
 
 SeccompAction action_of(const std::string& name) {
-  using enum SeccompAction;
-  constexpr std::array<std::pair<std::string_view, SeccompAction>, 7> kActions = {
-      {{"SCMP_ACT_ALLOW", allow},
-       {"SCMP_ACT_ERRNO", error},
-       {"SCMP_ACT_KILL", kill_thread},
-       {"SCMP_ACT_KILL_THREAD", kill_thread},
-       {"SCMP_ACT_KILL_PROCESS", kill_process},
-       {"SCMP_ACT_TRAP", trap},
-       {"SCMP_ACT_LOG", log}}};
-  for (const auto& [known, action] : kActions) {
-    if (known == name) return action;
-  }
-  if (name == "SCMP_ACT_NOTIFY" || name == "SCMP_ACT_TRACE") {
+  if (const auto action = enum_of<SeccompAction>(name)) return *action;
+  if (name == "SCMP_ACT_NOTIFY") {
     throw Error(Errc::unsupported, cat("seccomp profile: action ", name, " is not supported"));
   }
   fail(cat("action ", lade::quoted(name), " is unknown"));
 }
 
 SeccompCompare compare_of(const std::string& name) {
-  using enum SeccompCompare;
-  constexpr std::array<std::pair<std::string_view, SeccompCompare>, 7> kCompares = {
-      {{"SCMP_CMP_NE", not_equal},
-       {"SCMP_CMP_LT", less},
-       {"SCMP_CMP_LE", less_or_equal},
-       {"SCMP_CMP_EQ", equal},
-       {"SCMP_CMP_GE", greater_or_equal},
-       {"SCMP_CMP_GT", greater},
-       {"SCMP_CMP_MASKED_EQ", masked_equal}}};
-  for (const auto& [known, compare] : kCompares) {
-    if (known == name) return compare;
-  }
+  if (const auto compare = enum_of<SeccompCompare>(name)) return *compare;
   fail(cat("comparison ", lade::quoted(name), " is unknown"));
 }
 
@@ -210,9 +189,8 @@ SeccompRules parse_seccomp_profile(std::string_view json, const Capabilities& ca
       throw Error(Errc::unsupported, cat("seccomp profile: ", refused, " is not supported"));
     }
   }
-  if (!texts_of(profile, "flags").empty()) {
-    throw Error(Errc::unsupported, "seccomp profile: flags are not supported");
-  }
+  rules.flags = texts_of(profile, "flags");
+  (void)seccomp_flags(rules.flags);
   rules.architectures = architectures_of(profile);
   if (const Json* list = member(profile, "syscalls")) {
     if (!list->is_array()) fail("syscalls is not a list");

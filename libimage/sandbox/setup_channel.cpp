@@ -77,6 +77,20 @@ std::optional<SetupRecord> receive_record(int channel) {
   return record;
 }
 
+Error failure_of(const SetupRecord& record) {
+  ErrorDetail detail;
+  if (record.error_number != 0) detail = ErrnoDetail{record.error_number};
+  return {record.code, record.message, detail};
+}
+
+int await_proceed(int channel) {
+  const std::optional<SetupRecord> record = receive_record(channel);
+  if (!record || record->kind != SetupRecord::Kind::proceed) {
+    throw Error(Errc::unavailable, "wait for the parent: it is gone");
+  }
+  return record->exit_status;
+}
+
 bool is_hung_up(int channel) noexcept {
   pollfd entry{channel, POLLRDHUP, 0};
   return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0;

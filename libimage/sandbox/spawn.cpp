@@ -7,8 +7,10 @@
 #include <memory>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,11 +52,28 @@ int child_failed(ExecCall& call, const char* what) {
   return 127;
 }
 
+/// Without it, executing a program would take all capabilities from a process whose id is not
+/// mapped to root's yet. Nothing of it is left once ids and capabilities are set.
+__attribute__((no_sanitize("address", "thread"))) bool keep_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &header, data) != 0) return false;
+  for (auto& word : data) word.inheritable = word.permitted;
+  if (::syscall(SYS_capset, &header, data) != 0) return false;
+  for (int capability = 0; capability < 64; ++capability) {
+    if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) break;
+  }
+  return true;
+}
+
 __attribute__((no_sanitize("address", "thread"))) int exec_child(void* argument) {
   auto& call = *static_cast<ExecCall*>(argument);
   const SpawnPlan& plan = call.plan;
-  if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.output, 2) < 0) {
+  if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.errors, 2) < 0) {
     return child_failed(call, "redirect its output");
+  }
+  if ((plan.namespaces & CLONE_NEWUSER) != 0 && !keep_capabilities()) {
+    return child_failed(call, "keep capabilities");
   }
   for (const int fd : plan.keep) {
     if (::fcntl(fd, F_SETFD, 0) != 0) return child_failed(call, "pass descriptors");
@@ -84,6 +103,25 @@ pid_t clone_waiting(int (*child)(void*), void* argument, unsigned long flags, in
                  pidfd);
 }
 
+/// While it lives, this thread's children are made in another pid namespace.
+class ChildrenIn {
+ public:
+  explicit ChildrenIn(int pid_namespace) {
+    if (pid_namespace < 0) return;
+    before_.reset(::open("/proc/thread-self/ns/pid_for_children", O_RDONLY | O_CLOEXEC));
+    if (!before_) throw_errno("open this process's pid namespace");
+    if (::setns(pid_namespace, CLONE_NEWPID) != 0) throw_errno("enter pid namespace");
+  }
+  ChildrenIn(const ChildrenIn&) = delete;
+  ChildrenIn& operator=(const ChildrenIn&) = delete;
+  ~ChildrenIn() {
+    if (before_) (void)::setns(before_.get(), CLONE_NEWPID);
+  }
+
+ private:
+  UniqueFd before_;
+};
+
 int reap(pid_t pid) {
   int status = 0;
   while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
@@ -100,6 +138,7 @@ Spawned spawn(const SpawnPlan& plan) {
   pointers.push_back(nullptr);
   ExecCall call{plan, pointers.data()};
   int pidfd = -1;
+  const ChildrenIn children(plan.pid_namespace);
   const pid_t pid = clone_waiting(exec_child, &call, plan.namespaces, &pidfd);
   if (pid < 0) {
     const int error = errno;
@@ -115,6 +154,11 @@ Spawned spawn(const SpawnPlan& plan) {
     throw_errno(call.failed, call.error);
   }
   return spawned;
+}
+
+void kill_spawned(const Spawned& spawned) noexcept {
+  (void)::syscall(SYS_pidfd_send_signal, spawned.pidfd.get(), SIGKILL, nullptr, 0U);
+  (void)reap(spawned.pid);
 }
 
 int call_in_namespaces(unsigned long namespaces, void (*body)(void*), void* argument) {

@@ -13,10 +13,13 @@ namespace lade::sandbox {
 struct SpawnPlan {
   int executable = -1;            ///< what is executed (execveat)
   std::vector<std::string> args;  ///< argv, argv[0] first; the environment is empty
-  int input = -1;                 ///< becomes descriptor 0
-  int output = -1;                ///< becomes 1 and 2
+  int input = -1;                 ///< becomes descriptor 0; below 3: that is inherited
+  int output = -1;                ///< becomes 1
+  int errors = -1;                ///< becomes 2
   std::vector<int> keep = {};     ///< inherited under their numbers; all above 2
-  unsigned long namespaces = 0;   ///< CLONE_NEW* bits
+  unsigned long namespaces = 0;   ///< CLONE_NEW* bits. In a new user namespace the program keeps
+                                  ///< every capability, though its ids are not mapped yet
+  int pid_namespace = -1;         ///< one that it is to be in, if it is not a new one
 };
 
 struct Spawned {
@@ -28,6 +31,9 @@ struct Spawned {
 /// exec only async-signal-safe calls are made, on a stack of its own (as posix_spawn does).
 /// Throws Error naming what failed.
 Spawned spawn(const SpawnPlan& plan);
+
+/// Ends it and takes its status.
+void kill_spawned(const Spawned& spawned) noexcept;
 
 /// Runs `body(argument)` in new namespaces, in a child that shares this process's memory and ends
 /// when it returns; the caller's thread waits. `body` may make system calls only. Returns 0, or the

@@ -11,11 +11,8 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,10 +22,12 @@
 #include "libimage/io/path.h"
 #include "libimage/io/stream.h"
 #include "libimage/sandbox/exec_process.h"
+#include "libimage/sandbox/hooks.h"
 #include "libimage/sandbox/mount_point.h"
 #include "libimage/sandbox/mounts.h"
 #include "libimage/sandbox/overlay_root.h"
 #include "libimage/sandbox/reaper.h"
+#include "libimage/sandbox/set_up.h"
 #include "libimage/sandbox/setup_channel.h"
 #include "libimage/sandbox/step_runner.h"
 #include "libimage/sandbox/step_spec.h"
@@ -42,32 +41,26 @@ void require(long result, std::string_view operation) {
   if (result < 0) throw_errno(operation);
 }
 
-/// Dies with the parent from the first moment, and shows the step neither its memory nor its
-/// descriptors nor its program file (CVE-2016-9962, CVE-2019-5736).
-void protect() {
-  require(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "die with the parent");
-  require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide from the step");
-  (void)::prctl(PR_SET_NAME, "lade-init", 0, 0, 0);
-}
-
 StepSpec read_spec(int number) {
   if (::fcntl(number, F_GET_SEALS) < 0) throw_errno("read step");
   FdSource source(UniqueFd(number), "the step");
   return decode_step_spec(read_all(source, kMaxSpecBytes, "the step"));
 }
 
-void reset_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) (void)::signal(signal, SIG_DFL);
-  block_supervised_signals();
-}
-
 void close_all_but(const StepSpec& spec) {
   std::set<unsigned> keep = {static_cast<unsigned>(spec.channel)};
-  for (const int fd : spec.mount_fds) {
+  const auto add = [&](int fd) {
     if (fd >= 0) keep.insert(static_cast<unsigned>(fd));
-  }
-  unsigned first = 3;
+  };
+  for (const int fd : spec.mount_fds) add(fd);
+  for (const int fd : spec.join_fds) add(fd);
+  for (const int fd : spec.cgroup_fds) add(fd);
+  add(spec.start_fifo);
+  add(spec.console_socket);
+  const unsigned first_own = 3 + spec.preserve_fds;
+  unsigned first = first_own;
   for (const unsigned fd : keep) {
+    if (fd < first_own) continue;
     require(::fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC), "keep descriptor");
     if (fd > first) require(::syscall(SYS_close_range, first, fd - 1, 0U), "close descriptors");
     first = fd + 1;
@@ -75,59 +68,24 @@ void close_all_but(const StepSpec& spec) {
   require(::syscall(SYS_close_range, first, ~0U, 0U), "close descriptors");
 }
 
-void bring_loopback_up() {
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  require(socket.get(), "bring the loopback interface up");
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  require(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring the loopback interface up");
-}
-
-/// Everything that the supervisor holds while the command runs.
-struct Step {
-  StepSpec spec;
-  MountedRoot root = {};
-  std::optional<MountPoints> points = std::nullopt;
-  UniqueFd cwd = UniqueFd();
-};
-
-/// Mounts what the step sees of other trees, and files of its own; the result owns the descriptors
-/// that the specification names from now on.
-std::vector<UniqueFd> mount_pieces(StepSpec& spec) {
-  std::vector<UniqueFd> mounted;
-  for (std::size_t i = 0; i < spec.config.mounts.size(); ++i) {
-    const Mount& mount = spec.config.mounts[i];
-    if (mount.type != "overlay" && mount.type != "content") continue;
-    mounted.push_back(mount.overlay ? open_overlay_source(mount) : open_content_source(mount));
-    spec.mount_fds.at(i) = mounted.back().get();
+ProcessPlan process_plan(const Step& step) {
+  const StepSpec& spec = step.spec;
+  ProcessPlan plan{.process = spec.config.process,
+                   .seccomp_filter = spec.seccomp_filter,
+                   .seccomp_flags = spec.seccomp_flags,
+                   .cwd = step.cwd.get(),
+                   .channel = spec.channel,
+                   .streams = spec.mode == InitMode::step && !spec.has_input ? Streams::own_null
+                                                                             : Streams::inherited,
+                   .console = step.console.get(),
+                   .keyring = spec.keyring,
+                   .cgroup_fds = spec.cgroup_fds,
+                   .preserve_fds = spec.preserve_fds};
+  plan.new_cgroup_namespace = spec.new_cgroup_namespace && !spec.cgroup_fds.empty();
+  if (spec.config.personality) {
+    plan.personality = spec.config.personality->domain == "LINUX32" ? PER_LINUX32 : PER_LINUX;
   }
-  return mounted;
-}
-
-void set_up(Step& step) {
-  const RuntimeConfig& config = step.spec.config;
-  require(::setsid(), "start session");
-  reset_signals();
-  (void)::umask(0);
-  require(::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr), "make mounts private");
-  step.root = mount_root(config.root);
-  const std::vector<UniqueFd> pieces = mount_pieces(step.spec);
-  enter_root(step.root.tree);
-  if (config.namespaces.contains(Namespace::network)) bring_loopback_up();
-  step.points.emplace(step.root.tree, step.root.upper ? step.root.upper.get() : -1);
-  mount_all(config.mounts, step.spec.mount_fds, *step.points);
-  restrict_paths(step.root.tree, config.masked_paths, config.readonly_paths);
-  if (config.namespaces.contains(Namespace::uts)) {
-    require(::sethostname(config.hostname.data(), config.hostname.size()), "set hostname");
-  }
-  step.cwd =
-      with_context([] { return "working directory"; },
-                   [&] {
-                     return step.points->open(config.process.cwd, MountPoints::Kind::directory,
-                                              MountPoints::Keep::for_good);
-                   });
-  if (config.root.readonly) set_access(step.root.tree, Access::read_only);
+  return plan;
 }
 
 int run_command(const Step& step) {
@@ -135,7 +93,7 @@ int run_command(const Step& step) {
   const pid_t command = ::fork();
   require(command, "start process");
   if (command == 0) {
-    exec_process({spec.config.process, spec.seccomp_filter, step.cwd.get(), spec.channel});
+    exec_process(process_plan(step));
   }
   // From here a hang-up of the channel tells of the parent's end, and leaves time to tidy up.
   require(::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), "watch the parent");
@@ -166,6 +124,58 @@ SetupRecord failure_record(const std::exception& failure) {
   return record;
 }
 
+void run_step(Step& step) {
+  const int channel = step.spec.channel;
+  std::optional<int> status;
+  try {
+    set_up(step);
+    status = run_command(step);
+  } catch (const std::exception& e) {
+    send_record(channel, failure_record(e));
+  }
+  tidy(step);
+  if (status) {
+    SetupRecord record{SetupRecord::Kind::ended};
+    record.exit_status = *status;
+    send_record(channel, record);
+  }
+}
+
+/// Waits for the byte of `start`; whoever deletes the container instead kills this process.
+void await_start(int fifo) {
+  char byte = 0;
+  ssize_t size = 0;
+  do {
+    size = ::read(fifo, &byte, 1);
+  } while (size < 0 && errno == EINTR);
+  if (size != 1) throw_errno("wait for the start");
+}
+
+[[noreturn]] void run_container(Step& step) {
+  set_up(step);
+  check_command(step.spec.config.process);
+  ProcessPlan plan = process_plan(step);
+  plan.ready = [&] {
+    require(::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), "outlive the parent");
+    send_record(plan.channel, {.kind = SetupRecord::Kind::ready});
+    await_start(step.spec.start_fifo);
+    run_hooks(step.spec.config.hooks.start_container, "startContainer",
+              hook_state(step.spec.state_head, "created", step.outer_pid));
+  };
+  exec_process(plan);
+}
+
+[[noreturn]] void run_joined(Step& step) {
+  join_container(step);
+  check_command(step.spec.config.process);
+  ProcessPlan plan = process_plan(step);
+  plan.ready = [&] {
+    require(::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), "outlive the parent");
+    send_record(plan.channel, {.kind = SetupRecord::Kind::ready});
+  };
+  exec_process(plan);
+}
+
 [[noreturn]] void step_main(int spec_number) {
   int channel = -1;
   try {
@@ -174,19 +184,10 @@ SetupRecord failure_record(const std::exception& failure) {
     channel = step.spec.channel;
     if (is_hung_up(channel)) ::_exit(1);  // the parent died before protect()
     close_all_but(step.spec);
-    std::optional<int> status;
-    try {
-      set_up(step);
-      status = run_command(step);
-    } catch (const std::exception& e) {
-      send_record(channel, failure_record(e));
-    }
-    tidy(step);
-    if (status) {
-      SetupRecord record{SetupRecord::Kind::ended};
-      record.exit_status = *status;
-      send_record(channel, record);
-    }
+    if (step.spec.waits) step.outer_pid = await_proceed(channel);
+    if (step.spec.mode == InitMode::container) run_container(step);
+    if (step.spec.mode == InitMode::joined) run_joined(step);
+    run_step(step);
   } catch (const std::exception& e) {
     send_record(channel, failure_record(e));
     ::_exit(1);

@@ -1,7 +1,11 @@
 #include "libimage/sandbox/step_runner.h"
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -9,10 +13,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,103 +21,97 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
-#include "libimage/sandbox/mounts.h"
+#include "libimage/sandbox/cgroup.h"
+#include "libimage/sandbox/launch.h"
 #include "libimage/sandbox/overlay_root.h"
 #include "libimage/sandbox/seccomp_filter.h"
 #include "libimage/sandbox/setup_channel.h"
-#include "libimage/sandbox/spawn.h"
-#include "libimage/sandbox/step_spec.h"
 #include "libimage/sandbox/validate.h"
 
 namespace lade::sandbox {
 namespace {
 
-constexpr std::uint64_t kMaxProfileBytes = std::uint64_t{4} * 1024 * 1024;
 constexpr int kGraceMilliseconds = 2000;  // for a stopped step to take its traces away
 constexpr std::size_t kReadBytes = std::size_t{64} * 1024;  // what a pipe holds
 
-/// Descriptors 0 to 2 are the step's streams, so nothing else may have such a number.
-UniqueFd above_streams(UniqueFd fd) {
-  if (!fd || fd.get() > 2) return fd;
-  UniqueFd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
-  if (!moved) throw_errno("duplicate descriptor");
-  return moved;
-}
-
-struct Ends {
+struct OutputPipe {
   UniqueFd ours;
   UniqueFd theirs;
 };
 
-Ends make_output_pipe() {
+OutputPipe make_output_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("create pipe");
-  Ends pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  OutputPipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
   return {above_streams(std::move(pipe.ours)), above_streams(std::move(pipe.theirs))};
-}
-
-Ends make_channel() {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    throw_errno("create socket pair");
-  }
-  Ends pair{UniqueFd(ends[0]), UniqueFd(ends[1])};
-  return {above_streams(std::move(pair.ours)), above_streams(std::move(pair.theirs))};
-}
-
-UniqueFd to_memory_file(const std::string& bytes) {
-  UniqueFd file = above_streams(UniqueFd(::memfd_create("step", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
-  if (!file) throw_errno("create memory file");
-  FdSink(file.get(), "memory file").write(bytes_of(bytes));
-  if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
-          0 ||
-      ::lseek(file.get(), 0, SEEK_SET) != 0) {
-    throw_errno("seal memory file");
-  }
-  return file;
-}
-
-unsigned long clone_flags(const std::set<Namespace>& namespaces) {
-  constexpr std::array<std::pair<Namespace, unsigned long>, 6> kFlags = {
-      {{Namespace::pid, CLONE_NEWPID},
-       {Namespace::mount, CLONE_NEWNS},
-       {Namespace::ipc, CLONE_NEWIPC},
-       {Namespace::uts, CLONE_NEWUTS},
-       {Namespace::network, CLONE_NEWNET},
-       {Namespace::cgroup, CLONE_NEWCGROUP}}};
-  unsigned long flags = 0;
-  for (const auto& [wanted, flag] : kFlags) {
-    if (namespaces.contains(wanted)) flags |= flag;
-  }
-  return flags;
 }
 
 /// Making a filter takes milliseconds, and most steps of a build share one.
 class FilterCache {
  public:
-  std::string get(const RuntimeConfig& config) {
-    if (!config.seccomp.enabled) return {};
-    const std::string& file = config.seccomp.json_file;
-    std::string profile = file.empty() ? "" : read_file(file, kMaxProfileBytes);
-    const auto& capabilities = config.process.capabilities;
+  std::string get(const std::optional<SeccompRules>& rules) {
+    if (!rules) return {};
     const std::scoped_lock lock(mutex_);
-    if (filter_.empty() || profile != profile_ || capabilities != capabilities_) {
-      const SeccompRules rules =
-          file.empty() ? default_seccomp_rules(capabilities)
-                       : with_context([&] { return quoted(file); },
-                                      [&] { return parse_seccomp_profile(profile, capabilities); });
-      filter_ = compile_seccomp(rules);
-      profile_ = std::move(profile);
-      capabilities_ = capabilities;
+    if (filter_.empty() || rules_ != *rules) {
+      filter_ = compile_seccomp(*rules);
+      rules_ = *rules;
     }
     return filter_;
   }
 
  private:
   std::mutex mutex_;
-  std::string profile_;        // guarded by mutex_; "": the built-in one
-  Capabilities capabilities_;  // guarded by mutex_
-  std::string filter_;         // guarded by mutex_
+  SeccompRules rules_;  // guarded by mutex_
+  std::string filter_;  // guarded by mutex_
+};
+
+/// The group of one step, where it asks for limits; gone with the object.
+class StepCgroup {
+ public:
+  StepCgroup(const RuntimeConfig& step, std::vector<std::string>& warnings) {
+    if (!step.resources || *step.resources == Resources{}) return;
+    sweep_groups();
+    const std::set<std::string> wanted = controllers_for(*step.resources);
+    const auto tell = [&](const std::string& text) { warnings.push_back(text); };
+    try {
+      const std::string path = step.cgroups_path.empty()
+                                   ? cat(kGroupPrefix, ::getpid(), "-", random_name(8))
+                                   : step.cgroups_path;
+      group_ = Cgroup::create(path, &wanted);
+      group_.apply(*step.resources, Cgroup::Failure::is_told, tell);
+    } catch (const Error& e) {
+      tell(cat("limits are not set: ", e.what()));
+      group_ = Cgroup();
+    }
+  }
+  StepCgroup(const StepCgroup&) = delete;
+  StepCgroup& operator=(const StepCgroup&) = delete;
+  ~StepCgroup() { (void)group_.remove(); }
+  [[nodiscard]] const Cgroup* get() const { return group_.empty() ? nullptr : &group_; }
+
+ private:
+  static constexpr std::string_view kGroupPrefix = "lade-step-";
+
+  /// Takes away what steps of processes that were killed left: once a process.
+  static void sweep_groups() {
+    static std::atomic<bool> swept = false;
+    if (swept.exchange(true)) return;
+    for (const Hierarchy& hierarchy : find_hierarchies()) {
+      const std::string place = cat(hierarchy.mount, "/", hierarchy.own);
+      const UniqueFd dir(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!dir) continue;
+      for (const std::string& name : list_names(open_dir(place))) {
+        if (name.rfind(kGroupPrefix, 0) != 0) continue;
+        const std::string_view rest = std::string_view(name).substr(kGroupPrefix.size());
+        const auto pid = parse_decimal(rest.substr(0, rest.find('-')));
+        if (pid && ::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH) {
+          (void)::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR);  // in use still: it stays
+        }
+      }
+    }
+  }
+
+  Cgroup group_;
 };
 
 /// A started step, as its parent sees it. Destroyed early, it ends the step first.
@@ -132,8 +127,9 @@ class RunningStep {
     reap();
   }
 
-  /// Passes output on until the step has ended; throws Cancelled if stopped.
-  void follow(Sink& output, const std::stop_token& stop);
+  /// Passes output on until the step has ended; throws Cancelled if stopped, Error if the time is
+  /// up.
+  void follow(const StepCall& call, const std::stop_token& stop);
 
   /// What the step told: its status, or throws the failure of its set-up.
   [[nodiscard]] int exit_status() const;
@@ -152,7 +148,18 @@ class RunningStep {
   std::vector<CopiedUp> copied_up_;
 };
 
-void RunningStep::follow(Sink& output, const std::stop_token& stop) {
+/// Milliseconds for poll(2): -1 without end.
+int left_until(const std::optional<std::chrono::steady_clock::time_point>& end) {
+  if (!end) return -1;
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(*end - std::chrono::steady_clock::now());
+  return static_cast<int>(
+      std::clamp<std::int64_t>(left.count(), 0, std::numeric_limits<int>::max()));
+}
+
+void RunningStep::follow(const StepCall& call, const std::stop_token& stop) {
+  std::optional<std::chrono::steady_clock::time_point> end;
+  if (call.timeout) end = std::chrono::steady_clock::now() + *call.timeout;
   const UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
   if (!wake) throw_errno("create eventfd");
   const std::stop_callback on_stop(stop, [&] {
@@ -166,12 +173,15 @@ void RunningStep::follow(Sink& output, const std::stop_token& stop) {
     std::array<pollfd, 3> watched = {{{wake.get(), POLLIN, 0},
                                       {output_open ? output_.get() : -1, POLLIN, 0},
                                       {channel_open ? channel_.get() : -1, POLLIN, 0}}};
-    if (::poll(watched.data(), watched.size(), -1) < 0) {
-      if (errno == EINTR) continue;
-      throw_errno("wait for the step");
+    const int found = ::poll(watched.data(), watched.size(), left_until(end));
+    if (found < 0 && errno == EINTR) continue;
+    if (found < 0) throw_errno("wait for the step");
+    if (found == 0 && left_until(end) == 0) {
+      throw Error(Errc::unavailable, cat("run step: it took longer than ", call.timeout->count(),
+                                         " ms and was ended"));
     }
     if (watched[0].revents != 0) throw Cancelled();
-    if (watched[1].revents != 0) output_open = read_output(output, buffer);
+    if (watched[1].revents != 0) output_open = read_output(call.output, buffer);
     if (watched[2].revents != 0) channel_open = read_channel();
   }
   reap();
@@ -190,19 +200,19 @@ bool RunningStep::read_channel() {
   std::optional<SetupRecord> record = receive_record(channel_.get());
   if (!record) return false;
   switch (record->kind) {
-    case SetupRecord::Kind::failed: {
-      const ErrorDetail detail = record->error_number != 0
-                                     ? ErrorDetail(ErrnoDetail{record->error_number})
-                                     : ErrorDetail();
-      if (!failure_) failure_.emplace(record->code, cat("set up step: ", record->message), detail);
+    case SetupRecord::Kind::failed:
+      if (!failure_) failure_.emplace(failure_of(*record).in("set up step"));
       break;
-    }
     case SetupRecord::Kind::ended:
       exit_status_ = record->exit_status;
       break;
     case SetupRecord::Kind::copied_up:
       copied_up_.push_back(std::move(record->copied_up));
       break;
+    case SetupRecord::Kind::mounted:
+    case SetupRecord::Kind::ready:
+    case SetupRecord::Kind::proceed:
+      break;  // of containers
   }
   return true;
 }
@@ -230,60 +240,39 @@ void RunningStep::reap() noexcept {
 
 class BuiltinRunner final : public StepRunner {
  public:
-  StepStatus run(const RuntimeConfig& step, Sink& output, const std::stop_token& stop) override;
+  StepStatus run(const RuntimeConfig& step, const StepCall& call,
+                 const std::stop_token& stop) override;
 
  private:
-  int executable();
-
   FilterCache filters_;
-  std::mutex mutex_;
-  UniqueFd executable_;  // guarded by mutex_ until set
 };
 
-int BuiltinRunner::executable() {
-  // Not std::call_once: glibc's unwinder and a static one do not meet in it.
-  const std::scoped_lock lock(mutex_);
-  if (!executable_) executable_ = above_streams(open_own_executable());
-  return executable_.get();
-}
-
-StepStatus BuiltinRunner::run(const RuntimeConfig& step, Sink& output,
+StepStatus BuiltinRunner::run(const RuntimeConfig& step, const StepCall& call,
                               const std::stop_token& stop) {
-  validate(step);
+  validate_step(step);
   if (stop.stop_requested()) throw Cancelled();
-  StepSpec spec{step, filters_.get(step)};
-  std::vector<UniqueFd> sources;
-  for (const Mount& mount : step.mounts) {
-    sources.push_back(mount.type == "bind" ? above_streams(open_bind_source(mount)) : UniqueFd());
-    spec.mount_fds.push_back(sources.back() ? sources.back().get() : -1);
-  }
+  const std::string filter = filters_.get(step.seccomp);
   if (step.root.overlay) prepare_overlay(*step.root.overlay);
   for (const Mount& mount : step.mounts) {
     if (mount.overlay) prepare_overlay(*mount.overlay);
   }
-  Ends channel = make_channel();
-  Ends pipe = make_output_pipe();
-  spec.channel = channel.theirs.get();
-  const UniqueFd spec_file = to_memory_file(encode(spec));
-  const UniqueFd null = above_streams(UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
-  if (!null) throw_errno("open '/dev/null'");
-
-  SpawnPlan plan{executable(), {std::string(kStepProgramName), cat(spec_file.get())}};
-  plan.input = null.get();
-  plan.output = pipe.theirs.get();
-  plan.keep = {spec_file.get(), channel.theirs.get()};
-  for (const int fd : spec.mount_fds) {
-    if (fd >= 0) plan.keep.push_back(fd);
-  }
-  plan.namespaces = clone_flags(step.namespaces);
-  Spawned spawned = with_context([] { return "set up step"; }, [&] { return spawn(plan); });
+  StepStatus status;
+  const StepCgroup cgroup(step, status.warnings);
+  OutputPipe pipe = make_output_pipe();
+  Launched launched = launch({.config = step,
+                              .mode = InitMode::step,
+                              .input = call.input,
+                              .output = pipe.theirs.get(),
+                              .errors = pipe.theirs.get(),
+                              .cgroup = cgroup.get(),
+                              .filter = &filter});
   pipe.theirs.reset();
-  channel.theirs.reset();
-
-  RunningStep running(std::move(spawned), std::move(channel.ours), std::move(pipe.ours));
-  running.follow(output, stop);
+  RunningStep running(std::move(launched.spawned), std::move(launched.channel),
+                      std::move(pipe.ours));
+  running.follow(call, stop);
   if (step.root.overlay) tidy_overlay(*step.root.overlay, running.copied_up());
-  return {running.exit_status()};
+  status.exit_status = running.exit_status();
+  return status;
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 #include <concepts>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <type_traits>
 
 #include "libimage/base/error.h"
+#include "libimage/sandbox/config_fields.h"
 
 namespace lade::sandbox {
 namespace {
@@ -78,22 +80,47 @@ class Decoder {
   std::string_view rest_;
 };
 
-// One list of members for both directions; `visit` overloads take what values are made of.
+// One list of members for both directions (config_fields.h); `visit` overloads take what values are
+// made of.
 template <typename Coder, typename T>
 requires Number<T> || std::same_as<T, std::string>
 void visit(Coder& coder, T& value) { coder.value(value); }
+template <typename Coder, typename T>
+void visit(Coder& coder, std::vector<T>& values);
+template <typename Coder, typename K, typename T>
+void visit(Coder& coder, std::map<K, T>& values);
+template <typename Coder, typename T>
+void visit(Coder& coder, std::set<T>& values);
+template <typename Coder, typename T>
+void visit(Coder& coder, std::optional<T>& value);
+template <typename Coder, typename T>
+requires(std::is_class_v<T> && !std::same_as<T, std::string>) void visit(Coder& coder, T& value);
+
 template <typename Coder>
-void visit(Coder& coder, User& user);
-template <typename Coder>
-void visit(Coder& coder, Rlimit& limit);
-template <typename Coder>
-void visit(Coder& coder, Process& process);
-template <typename Coder>
-void visit(Coder& coder, Mount& mount);
-template <typename Coder>
-void visit(Coder& coder, OverlayRoot& overlay);
-template <typename Coder>
-void visit(Coder& coder, RuntimeConfig& config);
+class FieldVisitor {
+ public:
+  explicit FieldVisitor(Coder& coder) : coder_(coder) {}
+  template <typename T>
+  void need(std::string_view /*name*/, T& value) {
+    visit(coder_, value);
+  }
+  template <typename T>
+  void may(std::string_view /*name*/, T& value) {
+    visit(coder_, value);
+  }
+  template <typename T>
+  void own(T& value) {
+    visit(coder_, value);
+  }
+  template <typename Body>
+  void object(std::string_view /*name*/, const Body& body) {
+    body(*this);
+  }
+  void rest(UnknownFields& /*unknown*/) {}  // nothing that a step could do
+
+ private:
+  Coder& coder_;
+};
 
 template <typename Coder, typename T>
 void visit(Coder& coder, std::vector<T>& values) {
@@ -105,6 +132,22 @@ void visit(Coder& coder, std::vector<T>& values) {
     coder.value(count);
   }
   for (T& value : values) visit(coder, value);
+}
+
+template <typename Coder, typename K, typename T>
+void visit(Coder& coder, std::map<K, T>& values) {
+  std::vector<K> keys;
+  std::vector<T> items;
+  for (const auto& [key, item] : values) {
+    keys.push_back(key);
+    items.push_back(item);
+  }
+  visit(coder, keys);
+  items.resize(keys.size());
+  for (T& item : items) visit(coder, item);
+  if constexpr (Coder::kReading) {
+    for (std::size_t i = 0; i < keys.size(); ++i) values.emplace(keys[i], std::move(items[i]));
+  }
 }
 
 template <typename Coder, typename T>
@@ -123,40 +166,31 @@ void visit(Coder& coder, std::optional<T>& value) {
   visit(coder, *value);
 }
 
-template <typename Coder, typename... Members>
-void visit_all(Coder& coder, Members&... members) {
-  (visit(coder, members), ...);
+template <typename Coder, typename T>
+requires(std::is_class_v<T> && !std::same_as<T, std::string>) void visit(Coder& coder, T& value) {
+  FieldVisitor<Coder> visitor(coder);
+  fields(visitor, value);
 }
 
-template <typename Coder>
-void visit(Coder& coder, User& user) {
-  visit_all(coder, user.uid, user.gid, user.additional_gids, user.umask);
-}
-template <typename Coder>
-void visit(Coder& coder, Rlimit& limit) {
-  visit_all(coder, limit.type, limit.soft, limit.hard);
-}
-template <typename Coder>
-void visit(Coder& coder, Process& p) {
-  visit_all(coder, p.args, p.env, p.cwd, p.user, p.capabilities, p.no_new_privileges, p.rlimits);
-}
-template <typename Coder>
-void visit(Coder& coder, Mount& mount) {
-  visit_all(coder, mount.destination, mount.type, mount.source, mount.options, mount.overlay,
-            mount.content);
-}
-template <typename Coder>
-void visit(Coder& coder, OverlayRoot& overlay) {
-  visit_all(coder, overlay.lower, overlay.upper, overlay.work);
-}
-template <typename Coder>
-void visit(Coder& coder, RuntimeConfig& c) {
-  visit_all(coder, c.process, c.root.path, c.root.overlay, c.root.readonly, c.hostname, c.mounts,
-            c.namespaces, c.masked_paths, c.readonly_paths, c.seccomp.enabled, c.seccomp.json_file);
-}
-template <typename Coder>
-void visit(Coder& coder, StepSpec& spec) {
-  visit_all(coder, spec.config, spec.seccomp_filter, spec.mount_fds, spec.channel);
+template <typename V>
+void fields(V& v, StepSpec& spec) {
+  v.own(spec.config);
+  v.own(spec.seccomp_filter);
+  v.own(spec.seccomp_flags);
+  v.own(spec.mount_fds);
+  v.own(spec.channel);
+  v.own(spec.mode);
+  v.own(spec.waits);
+  v.own(spec.join_fds);
+  v.own(spec.join_kinds);
+  v.own(spec.new_cgroup_namespace);
+  v.own(spec.cgroup_fds);
+  v.own(spec.has_input);
+  v.own(spec.start_fifo);
+  v.own(spec.console_socket);
+  v.own(spec.preserve_fds);
+  v.own(spec.keyring);
+  v.own(spec.state_head);
 }
 
 }  // namespace

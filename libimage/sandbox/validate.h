@@ -4,9 +4,15 @@
 
 namespace lade::sandbox {
 
-/// Throws Error{invalid_argument} for values that no step can have, Error{unsupported} for valid
-/// ones that the built-in runner does not do.
+/// Throws Error{invalid_argument} for values that no container can have, Error{unsupported} for
+/// valid ones that are not done here; the message names the field by its place in config.json.
 void validate(const RuntimeConfig& config);
+
+/// As validate(), for what a StepRunner runs: with mount and pid namespaces of its own, no hooks.
+void validate_step(const RuntimeConfig& config);
+
+/// As validate(), for a process alone.
+void validate_process(const Process& process);
 
 /// The number of "RLIMIT_NOFILE"; Error{invalid_argument} if there is no such limit.
 int rlimit_number(const std::string& type);

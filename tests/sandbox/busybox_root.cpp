@@ -74,7 +74,7 @@ RuntimeConfig shell_step(const Root& root, const std::string& script) {
 
 Ran run(const RuntimeConfig& step, const std::stop_token& stop) {
   StringSink output;
-  const StepStatus status = builtin_runner()->run(step, output, stop);
+  const StepStatus status = builtin_runner()->run(step, {.output = output}, stop);
   return {status.exit_status, output.text()};
 }
 

@@ -63,7 +63,7 @@ TEST(Isolation, SetsNoNewPrivilegesOnRequest) {
 TEST(Isolation, RunsUnconfinedOnRequest) {
   const BusyboxRoot root;
   RuntimeConfig step = shell_step({root.path()}, "grep ^Seccomp: /proc/self/status");
-  step.seccomp.enabled = false;
+  set_rights(step, {.seccomp = StepRights::Seccomp::unconfined});
   EXPECT_EQ(run(step).output, "Seccomp:\t0\n");
 }
 
@@ -155,7 +155,7 @@ TEST(Isolation, MakesDeviceNodesOfTheImageIneffective) {
   }
   for (const Root& root : {Root{{}, overlaid.overlay()}, Root{plain.path()}}) {
     RuntimeConfig step = shell_step(root, "head -c 1 /node | wc -c; head -c 1 /bound/node | wc -c");
-    step.mounts.push_back({"/bound", "bind", bound});
+    step.mounts.push_back({"/bound", "bind", bound, {"nodev"}});
     EXPECT_EQ(run(step).output,
               "head: /node: Permission denied\n0\nhead: /bound/node: Permission denied\n0\n");
     step.mounts.back().options = {"dev"};
@@ -202,19 +202,17 @@ TEST(Isolation, AnswersCallsThatTheProfileDoesNotKnowAsAnOldKernelWould) {
 
 TEST(Isolation, TakesASeccompProfileFromAFile) {
   const ProberRoot root;
-  const std::string profile = root.beside("profile.json");
-  write_file(profile,
-             R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+  const std::string profile = R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
                 {"names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
                 {"names": ["io_uring_setup"], "action": "SCMP_ACT_ERRNO", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
-                {"names": ["personality"], "action": "SCMP_ACT_KILL_PROCESS"}]})");
+                {"names": ["personality"], "action": "SCMP_ACT_KILL_PROCESS"}]})";
   RuntimeConfig step = root.step({"keyctl", "io_uring_setup", "unknown"});
-  step.seccomp.json_file = profile;
+  set_rights(step, {.seccomp_json = profile});
   EXPECT_THAT(lines(run(step).output),
               ElementsAre("keyctl: EACCES", "io_uring_setup: EFAULT", "unknown: ENOSYS"));
   step.process.args = {"/prober", "personality"};
   EXPECT_EQ(run(step).status, 128 + 31) << "SIGSYS";
-  step.seccomp.json_file = "/usr/share/containers/seccomp.json";
+  set_rights(step, {.seccomp_json = read_file("/usr/share/containers/seccomp.json", 1U << 20U)});
   step.process.args = {"/prober", "bpf", "unknown", "keyctl"};
   EXPECT_THAT(lines(run(step).output), ElementsAre("bpf: EPERM", "unknown: ENOSYS", "keyctl: ok"));
 }
@@ -222,7 +220,9 @@ TEST(Isolation, TakesASeccompProfileFromAFile) {
 TEST(Isolation, IsUnderWhatIsAskedForWithMoreCapabilities) {
   const ProberRoot root;
   RuntimeConfig step = root.step({"raw-socket", "mount", "bpf"});
-  step.process.capabilities.insert({"CAP_NET_RAW", "CAP_SYS_ADMIN"});
+  Capabilities more = StepRights::default_capabilities();
+  more.insert({"CAP_NET_RAW", "CAP_SYS_ADMIN"});
+  set_rights(step, {.capabilities = more});
   EXPECT_THAT(lines(run(step).output), ElementsAre("raw-socket: ok", "mount: ok", "bpf: EINVAL"));
 }
 

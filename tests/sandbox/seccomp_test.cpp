@@ -43,7 +43,7 @@ TEST(Seccomp, AllowsByDefaultWhatTheContainersProfileAllows) {
   const std::string json = read_file("/usr/share/containers/seccomp.json", 1 << 20);
   for (const auto& extra : std::vector<std::set<std::string>>{
            {}, {"CAP_SYS_ADMIN"}, {"CAP_SYS_PTRACE", "CAP_AUDIT_WRITE"}}) {
-    auto capabilities = default_config().process.capabilities;
+    Capabilities capabilities = StepRights::default_capabilities();
     capabilities.insert(extra.begin(), extra.end());
     const auto theirs = allowed_names(parse_seccomp_profile(json, capabilities));
     const auto ours = allowed_names(default_seccomp_rules(capabilities));
@@ -62,7 +62,7 @@ TEST(Seccomp, AllowsByDefaultWhatTheContainersProfileAllows) {
 }
 
 TEST(Seccomp, MakesFiltersThatTheKernelTakes) {
-  const auto capabilities = default_config().process.capabilities;
+  const Capabilities capabilities = StepRights::default_capabilities();
   const std::string filter = compile_seccomp(default_seccomp_rules(capabilities));
   EXPECT_EQ(filter.size() % sizeof(sock_filter), 0U);
   EXPECT_GT(filter.size() / sizeof(sock_filter), 300U);

@@ -235,7 +235,7 @@ TEST(StepRunner, EndsEverythingWhenStopped) {
   const RuntimeConfig step =
       shell_step({root.path()},
                  "(setsid sleep " + nap(1) + " &) ; trap '' TERM INT; echo ready; sleep " + nap(2));
-  EXPECT_THROW((void)builtin_runner()->run(step, output, source.get_token()), Cancelled);
+  EXPECT_THROW((void)builtin_runner()->run(step, {output}, source.get_token()), Cancelled);
   EXPECT_FALSE(process_exists(nap(1)));
   EXPECT_FALSE(process_exists(nap(2)));
   EXPECT_FALSE(std::filesystem::exists(root.path() + "/proc")) << "mount points are unmade";
@@ -256,9 +256,9 @@ TEST(StepRunner, EndsTheStepIfItsOutputCannotBeTaken) {
   };
   const BusyboxRoot root;
   FailingSink output;
-  EXPECT_THROW(
-      (void)builtin_runner()->run(shell_step({root.path()}, "echo x; sleep " + nap(3)), output, {}),
-      Error);
+  EXPECT_THROW((void)builtin_runner()->run(shell_step({root.path()}, "echo x; sleep " + nap(3)),
+                                           {output}, {}),
+               Error);
   EXPECT_FALSE(process_exists(nap(3)));
 }
 
@@ -270,7 +270,7 @@ TEST(StepRunner, DiesWithItsParent) {
   ASSERT_GE(parent, 0);
   if (parent == 0) {
     FdSink output(ready.get(), "ready");
-    (void)builtin_runner()->run(shell_step({root.path()}, "echo ready; sleep " + seconds), output,
+    (void)builtin_runner()->run(shell_step({root.path()}, "echo ready; sleep " + seconds), {output},
                                 {});
     ::_exit(0);
   }
@@ -320,7 +320,7 @@ TEST(StepRunner, PassesMuchOutputInBoundedPieces) {
   const BusyboxRoot root;
   MeasuringSink output;
   const auto status =
-      builtin_runner()->run(shell_step({root.path()}, "yes | head -c 50000000"), output, {});
+      builtin_runner()->run(shell_step({root.path()}, "yes | head -c 50000000"), {output}, {});
   EXPECT_EQ(status.exit_status, 0);
   EXPECT_EQ(output.total, 50'000'000U);
   EXPECT_LE(output.largest, std::size_t{64} * 1024);
@@ -330,11 +330,12 @@ TEST(StepRunner, LeavesNoMountNoProcessAndNoDescriptorBehind) {
   const OverlaidRoot root;
   const auto runner = builtin_runner();
   NullSink output;
-  (void)runner->run(shell_step({{}, root.overlay()}, "true"), output, {});
+  (void)runner->run(shell_step({{}, root.overlay()}, "true"), {output}, {});
   const std::string mounts = own_mounts();
   const auto descriptors = own_descriptors();
   for (int i = 0; i < 50; ++i) {
-    (void)runner->run(shell_step({{}, root.overlay()}, "sleep " + nap(6) + " & true"), output, {});
+    (void)runner->run(shell_step({{}, root.overlay()}, "sleep " + nap(6) + " & true"), {output},
+                      {});
   }
   EXPECT_EQ(own_mounts(), mounts);
   EXPECT_EQ(own_descriptors(), descriptors);
@@ -353,7 +354,7 @@ TEST(StepRunner, RunsStepsOfSeveralThreadsAtOnce) {
       threads.emplace_back([&, i] {
         StringSink output;
         RuntimeConfig step = shell_step({roots[i].path()}, cat("echo ", i, "; exit ", i));
-        const StepStatus status = runner->run(step, output, {});
+        const StepStatus status = runner->run(step, {output}, {});
         outputs[i] = cat(status.exit_status, " ", output.text());
       });
     }

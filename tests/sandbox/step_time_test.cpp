@@ -20,7 +20,7 @@ void print_times(const std::string& what, StepRunner& runner, const RuntimeConfi
   for (std::size_t i = 0; i < kRuns; ++i) {
     const auto start = std::chrono::steady_clock::now();
     NullSink output;
-    ASSERT_EQ(runner.run(step, output, {}).exit_status, 0);
+    ASSERT_EQ(runner.run(step, {output}, {}).exit_status, 0);
     milliseconds.push_back(
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
             .count());

@@ -73,6 +73,42 @@ std::vector<std::string> with_values(const VerbSpec& verb, std::vector<std::stri
   return words;
 }
 
+const OptionSpec* find_letter(const VerbSpec& verb, char letter) {
+  for (const auto group : verb.options) {
+    for (const OptionSpec& option : group) {
+      if (option.letter == letter) return &option;
+    }
+  }
+  return nullptr;
+}
+
+/// True if `word` is an option whose value is the word after it.
+bool takes_next(const VerbSpec& verb, std::string_view word) {
+  const bool is_long = word.starts_with("--");
+  if (is_long && word.find('=') != std::string_view::npos) return false;
+  const OptionSpec* spec = is_long            ? find_option(verb, word.substr(2))
+                           : word.size() == 2 ? find_letter(verb, word[1])
+                                              : nullptr;
+  return spec != nullptr && !spec->value.empty() && !spec->optional_value;
+}
+
+/// A command's own words are not the verb's: "--" before them says so to the parser.
+std::vector<std::string> with_command(const VerbSpec& verb, std::vector<std::string> words) {
+  if (verb.command_after == 0) return words;
+  std::size_t positional = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--") break;
+    if (word.size() > 1 && word.front() == '-') {
+      if (takes_next(verb, word)) ++i;
+    } else if (++positional == verb.command_after) {
+      words.insert(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, "--");
+      break;
+    }
+  }
+  return words;
+}
+
 void check_positional(const VerbSpec& verb, std::size_t count) {
   if (count < verb.min_positional) {
     throw UsageError(cat("too few arguments: expected ", verb.synopsis));
@@ -130,7 +166,7 @@ std::optional<bool> Arguments::tri_state(std::string_view name) const {
 }
 
 Arguments parse_arguments(const VerbSpec& verb, const std::vector<std::string>& given) {
-  const std::vector<std::string> words = with_values(verb, given);
+  const std::vector<std::string> words = with_values(verb, with_command(verb, given));
   Arguments parsed;
   try {
     const po::options_description description = describe(verb);

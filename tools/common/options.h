@@ -62,7 +62,9 @@ struct VerbSpec {
   std::size_t min_positional = 0;
   std::size_t max_positional = 0;
   int (*run)(const Arguments&, const Environment&) =
-      nullptr;                  ///< returns the exit status; throws Error, UsageError, Cancelled
+      nullptr;                    ///< returns the exit status; throws Error, UsageError, Cancelled
+  std::size_t command_after = 0;  ///< after so many positional arguments come a command's words,
+                                  ///< with dashes or not; 0: none
   std::string_view group = {};  ///< heading in `lade --help`: "Build", "Copy", "Inspect"
 };
 

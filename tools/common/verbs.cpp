@@ -8,6 +8,7 @@
 #include "tools/common/own_verbs.h"
 #include "tools/copy/verbs.h"
 #include "tools/inspect/verbs.h"
+#include "tools/runtime/verbs.h"
 
 namespace lade::tools {
 namespace {
@@ -25,12 +26,45 @@ constexpr std::array<OptionSpec, 3> kGlobalOptions = {{
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const VerbSpec* const> verbs() {
-  static constexpr std::array<const VerbSpec*, 24> kVerbs = {
-      &kBuildVerb,    &kImagesVerb,      &kRmiVerb,           &kPruneVerb,  &kIndexCreateVerb,
-      &kIndexAddVerb, &kIndexRemoveVerb, &kIndexAnnotateVerb, &kCopyVerb,   &kSyncVerb,
-      &kTagVerb,      &kDeleteVerb,      &kManifestPutVerb,   &kLoginVerb,  &kLogoutVerb,
-      &kInspectVerb,  &kTagsVerb,        &kReposVerb,         &kDigestVerb, &kManifestGetVerb,
-      &kBlobGetVerb,  &kCompletionVerb,  &kHelpVerb,          &kManVerb,
+  static constexpr std::array<const VerbSpec*, 38> kVerbs = {
+      &kBuildVerb,
+      &kImagesVerb,
+      &kRmiVerb,
+      &kPruneVerb,
+      &kIndexCreateVerb,
+      &kIndexAddVerb,
+      &kIndexRemoveVerb,
+      &kIndexAnnotateVerb,
+      &kCopyVerb,
+      &kSyncVerb,
+      &kTagVerb,
+      &kDeleteVerb,
+      &kManifestPutVerb,
+      &kLoginVerb,
+      &kLogoutVerb,
+      &kInspectVerb,
+      &kTagsVerb,
+      &kReposVerb,
+      &kDigestVerb,
+      &kManifestGetVerb,
+      &kBlobGetVerb,
+      &kRuntimeSpecVerb,
+      &kRuntimeCreateVerb,
+      &kRuntimeStartVerb,
+      &kRuntimeStateVerb,
+      &kRuntimeKillVerb,
+      &kRuntimeDeleteVerb,
+      &kRuntimePauseVerb,
+      &kRuntimeResumeVerb,
+      &kRuntimeRunVerb,
+      &kRuntimeExecVerb,
+      &kRuntimeListVerb,
+      &kRuntimePsVerb,
+      &kRuntimeUpdateVerb,
+      &kRuntimeFeaturesVerb,
+      &kCompletionVerb,
+      &kHelpVerb,
+      &kManVerb,
   };
   return kVerbs;
 }
