@@ -20,7 +20,9 @@ namespace {
 
 constexpr long kDevptsMagic = 0x1cd1;
 
-void send_descriptor(int socket, int fd) {
+}  // namespace
+
+void send_console(int socket, int controlling) {
   char name[] = "/dev/ptmx";
   iovec piece{name, sizeof name - 1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
@@ -33,11 +35,9 @@ void send_descriptor(int socket, int fd) {
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  std::memcpy(CMSG_DATA(header), &controlling, sizeof controlling);
   if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) throw_errno("send terminal");
 }
-
-}  // namespace
 
 UniqueFd open_console(const Process& process, int socket, MountPoints* points) {
   const UniqueFd controlling(::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC));
@@ -64,7 +64,7 @@ UniqueFd open_console(const Process& process, int socket, MountPoints* points) {
         points->open("/dev/console", MountPoints::Kind::file, MountPoints::Keep::until_unmade);
     attach(clone_mount(peer.get(), Depth::this_mount).get(), place.get());
   }
-  send_descriptor(socket, controlling.get());
+  send_console(socket, controlling.get());
   return peer;
 }
 

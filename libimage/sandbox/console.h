@@ -14,6 +14,9 @@ UniqueFd open_console(const Process& process, int socket, MountPoints* points);
 /// Makes it this session's controlling terminal and descriptors 0 to 2.
 void take_console(int console);
 
+/// Sends the controlling end of a terminal.
+void send_console(int socket, int controlling);
+
 /// Receives a descriptor that open_console() sent.
 UniqueFd receive_console(int socket);
 

@@ -54,6 +54,12 @@ unsigned long clone_flags(const RuntimeConfig& config, const Cgroup* cgroup) {
   return flags;
 }
 
+unsigned long namespaces_for(const LaunchPlan& plan) {
+  if (plan.mode == InitMode::joined) return 0;
+  if (plan.mode == InitMode::hosted) return CLONE_NEWNS;  // the others are the runtime's to make
+  return clone_flags(plan.config, plan.cgroup);
+}
+
 std::pair<UniqueFd, UniqueFd> make_channel() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -119,12 +125,14 @@ class Inheritance {
     spec_.preserve_fds = plan.preserve_fds;
     spec_.keyring = plan.keyring;
     spec_.state_head = plan.state_head;
-    if (plan.config.seccomp) {
+    if (plan.hosting != nullptr) spec_.hosting = *plan.hosting;
+    if (plan.config.seccomp && plan.mode != InitMode::hosted) {
       spec_.seccomp_filter =
           plan.filter != nullptr ? *plan.filter : compile_seccomp(*plan.config.seccomp);
       spec_.seccomp_flags = seccomp_flags(plan.config.seccomp->flags);
     }
-    const bool maps = plan.config.namespaces.contains(Namespace::user) &&
+    const bool maps = plan.mode != InitMode::hosted &&
+                      plan.config.namespaces.contains(Namespace::user) &&
                       plan.config.namespaces.at(Namespace::user).empty();
     if (command_alone_enters(plan)) {
       for (UniqueFd& entrance : plan.cgroup->entrances()) {
@@ -137,9 +145,10 @@ class Inheritance {
     spec_.new_cgroup_namespace =
         plan.cgroup != nullptr && group != plan.config.namespaces.end() && group->second.empty();
     const bool enters = plan.cgroup != nullptr && spec_.cgroup_fds.empty();
-    spec_.waits = plan.mode != InitMode::step || maps || enters;
+    spec_.waits =
+        plan.mode == InitMode::container || plan.mode == InitMode::joined || maps || enters;
     if (plan.mode != InitMode::joined) open_sources(plan.config);
-    open_namespaces(plan);
+    if (plan.mode != InitMode::hosted) open_namespaces(plan);
     for (const int fd : {plan.start_fifo, plan.console_socket}) {
       if (fd >= 0) keep_.push_back(fd);
     }
@@ -211,8 +220,8 @@ void prepare_waiting(const LaunchPlan& plan, const Launched& launched) {
   const pid_t pid = launched.spawned.pid;
   if (plan.cgroup != nullptr && !command_alone_enters(plan)) plan.cgroup->add(pid);
   const auto user = plan.config.namespaces.find(Namespace::user);
-  const bool maps =
-      plan.mode != InitMode::joined && user != plan.config.namespaces.end() && user->second.empty();
+  const bool maps = plan.mode != InitMode::joined && plan.mode != InitMode::hosted &&
+                    user != plan.config.namespaces.end() && user->second.empty();
   if (maps) write_id_maps(pid, plan.config.uid_mappings, plan.config.gid_mappings);
 }
 
@@ -239,19 +248,18 @@ Launched launch(const LaunchPlan& plan) {
     null = above_streams(UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
     if (!null) throw_errno("open '/dev/null'");
   }
-  const SpawnPlan how{
-      .executable = own_executable(),
-      .args = {std::string(kStepProgramName), cat(spec_file.get())},
-      .input = plan.input < 0 ? null.get() : plan.input,
-      .output = plan.output,
-      .errors = plan.errors,
-      .keep = inheritance.kept(),
-      .namespaces = plan.mode == InitMode::joined ? 0 : clone_flags(plan.config, plan.cgroup),
-      .pid_namespace = inheritance.pid_namespace()};
+  const SpawnPlan how{.executable = own_executable(),
+                      .args = {std::string(kStepProgramName), cat(spec_file.get())},
+                      .input = plan.input < 0 ? null.get() : plan.input,
+                      .output = plan.output,
+                      .errors = plan.errors,
+                      .keep = inheritance.kept(),
+                      .namespaces = namespaces_for(plan),
+                      .pid_namespace = inheritance.pid_namespace()};
   Launched launched{with_context([] { return "set up step"; }, [&] { return spawn(how); }),
                     std::move(ours)};
   try {
-    if (plan.config.process.oom_score_adj) {
+    if (plan.config.process.oom_score_adj && plan.mode != InitMode::hosted) {
       set_oom_score(launched.spawned.pid, *plan.config.process.oom_score_adj);
     }
     if (spec.waits) {

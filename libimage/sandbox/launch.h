@@ -30,6 +30,7 @@ struct LaunchPlan {
   Keyring keyring = Keyring::own;
   std::string state_head = {};           ///< for hooks
   std::map<Namespace, int> joined = {};  ///< joined: the container's namespaces
+  const Hosting* hosting = nullptr;      ///< hosted
   const Cgroup* cgroup = nullptr;        ///< entered before anything is done
   const std::string* filter = nullptr;   ///< compiled config.seccomp, if it is known already
 };

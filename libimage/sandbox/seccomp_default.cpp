@@ -125,7 +125,7 @@ std::vector<std::string> words(std::string_view text) {
 }
 
 SeccompRule allow(std::vector<std::string> names, std::vector<SeccompArgument> arguments = {}) {
-  return {std::move(names), SeccompAction::allow, 0, std::move(arguments)};
+  return {std::move(names), SeccompAction::allow, std::nullopt, std::move(arguments)};
 }
 
 SeccompRule refuse(std::vector<std::string> names, int error,

@@ -155,7 +155,9 @@ SeccompRule rule_of(const Json& value) {
   const Json* action = member(value, "action");
   if (action == nullptr) fail("a rule has no action");
   rule.action = action_of(text_of(*action, "action"));
-  rule.error = error_of(value, "errnoRet", "errno", 1);
+  const std::uint16_t error = error_of(value, "errnoRet", "errno", 1);
+  if (rule.action == SeccompAction::error || rule.action == SeccompAction::trace)
+    rule.error = error;  // crun refuses one of another action
   rule.arguments = arguments_of(value);
   return rule;
 }

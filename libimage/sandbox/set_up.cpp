@@ -161,6 +161,36 @@ void run_early_hooks(const Step& step) {
             hook_state(step.spec.state_head, "creating", step.outer_pid));
 }
 
+/// True if `path` is below the destination of one of the first `count` mounts: its mount point is
+/// not of the root.
+bool is_below_mount(const RuntimeConfig& config, std::size_t count, const std::string& path) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (path.rfind(cat(config.mounts[i].destination, "/"), 0) == 0) return true;
+  }
+  return false;
+}
+
+/// Puts the piece of mount `i` where the runtime finds it, and makes the mount point.
+void place_hosted_mount(Step& step, std::size_t i) {
+  const Mount& mount = step.spec.config.mounts[i];
+  MountPoints::Kind kind = MountPoints::Kind::directory;
+  if (const int tree = step.spec.mount_fds.at(i); tree >= 0) {
+    struct stat found {};
+    if (::fstat(tree, &found) != 0) throw_errno("stat");
+    const std::string place = cat(step.spec.hosting.bundle, "/", kHostedPieces, "/", i);
+    if (S_ISDIR(found.st_mode)) {
+      require(::mkdir(place.c_str(), 0700), "make a place for it");
+    } else {
+      kind = MountPoints::Kind::file;
+      const UniqueFd file(::open(place.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+      require(file.get(), "make a place for it");
+    }
+    require(::move_mount(tree, "", AT_FDCWD, place.c_str(), MOVE_MOUNT_F_EMPTY_PATH), "attach it");
+  }
+  if (is_below_mount(step.spec.config, i, mount.destination)) return;
+  (void)step.points->open(mount.destination, kind, MountPoints::Keep::until_unmade);
+}
+
 unsigned long root_propagation(const StepSpec& spec) {
   const std::string& word = spec.config.rootfs_propagation;
   if (word.empty()) return spec.mode == InitMode::step ? MS_PRIVATE : MS_SLAVE;
@@ -232,6 +262,29 @@ void set_up(Step& step) {
                    });
   set_root_propagation(config);
   if (config.root.readonly) set_access(step.root.tree, Access::read_only);
+}
+
+void set_up_hosted(Step& step) {
+  const RuntimeConfig& config = step.spec.config;
+  const std::string& bundle = step.spec.hosting.bundle;
+  require(::setsid(), "start session");
+  reset_signals();
+  (void)::umask(0);
+  require(::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr),
+          "take mounts out of the host's");
+  // crun gives up where control groups of both versions are mounted; the second has no limits
+  // there.
+  (void)::umount2("/sys/fs/cgroup/unified", MNT_DETACH);
+  step.root = mount_root(config.root);
+  const std::vector<UniqueFd> pieces = mount_pieces(step.spec);
+  attach_root(step.root.tree, cat(bundle, "/", kHostedRoot));
+  step.points.emplace(step.root.tree, step.root.upper ? step.root.upper.get() : -1);
+  for (std::size_t i = 0; i < config.mounts.size(); ++i) {
+    with_context([&] { return cat("mount ", quoted(config.mounts[i].destination)); },
+                 [&] { place_hosted_mount(step, i); });
+  }
+  (void)step.points->open(config.process.cwd, MountPoints::Kind::directory,
+                          MountPoints::Keep::for_good);
 }
 
 void join_container(Step& step) {

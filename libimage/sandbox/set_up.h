@@ -30,6 +30,10 @@ void become_root();
 /// From new namespaces to a root in which only the command is missing.
 void set_up(Step& step);
 
+/// The root and the pieces of a hosted step, in its bundle, in a mount namespace of this process's
+/// own; mount points are made in the root, nothing is mounted on them.
+void set_up_hosted(Step& step);
+
 /// Enters the namespaces of a running container and opens the working directory in it.
 void join_container(Step& step);
 

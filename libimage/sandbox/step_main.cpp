@@ -23,6 +23,7 @@
 #include "libimage/io/stream.h"
 #include "libimage/sandbox/exec_process.h"
 #include "libimage/sandbox/hooks.h"
+#include "libimage/sandbox/hosted_main.h"
 #include "libimage/sandbox/mount_point.h"
 #include "libimage/sandbox/mounts.h"
 #include "libimage/sandbox/overlay_root.h"
@@ -100,10 +101,13 @@ int run_command(const Step& step) {
   return supervise(command, spec.channel);
 }
 
+/// Takes away what the set-up made in the root. A hosted step is in the host's pid namespace, and
+/// its container is deleted already.
 void tidy(Step& step) {
-  kill_everything();
+  if (step.spec.mode == InitMode::step) kill_everything();
   if (!step.points) return;
-  if (step.spec.config.root.readonly) set_access(step.root.tree, Access::read_write);
+  if (step.spec.config.root.readonly && step.spec.mode == InitMode::step)
+    set_access(step.root.tree, Access::read_write);
   step.points->unmake();
   for (const CopiedUp& directory : step.points->copied_up()) {
     SetupRecord record{SetupRecord::Kind::copied_up};
@@ -128,8 +132,13 @@ void run_step(Step& step) {
   const int channel = step.spec.channel;
   std::optional<int> status;
   try {
-    set_up(step);
-    status = run_command(step);
+    if (step.spec.mode == InitMode::hosted) {
+      set_up_hosted(step);
+      status = run_hosted_container(step);
+    } else {
+      set_up(step);
+      status = run_command(step);
+    }
   } catch (const std::exception& e) {
     send_record(channel, failure_record(e));
   }

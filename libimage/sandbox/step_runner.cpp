@@ -22,6 +22,7 @@
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
 #include "libimage/sandbox/cgroup.h"
+#include "libimage/sandbox/hosted_step.h"
 #include "libimage/sandbox/launch.h"
 #include "libimage/sandbox/overlay_root.h"
 #include "libimage/sandbox/seccomp_filter.h"
@@ -247,35 +248,52 @@ class BuiltinRunner final : public StepRunner {
   FilterCache filters_;
 };
 
-StepStatus BuiltinRunner::run(const RuntimeConfig& step, const StepCall& call,
-                              const std::stop_token& stop) {
-  validate_step(step);
+/// Launches the step as `plan` has it (its streams are added here) and follows it to its end.
+int run_to_end(LaunchPlan plan, const StepCall& call, const std::stop_token& stop) {
+  const RuntimeConfig& step = plan.config;
   if (stop.stop_requested()) throw Cancelled();
-  const std::string filter = filters_.get(step.seccomp);
   if (step.root.overlay) prepare_overlay(*step.root.overlay);
   for (const Mount& mount : step.mounts) {
     if (mount.overlay) prepare_overlay(*mount.overlay);
   }
-  StepStatus status;
-  const StepCgroup cgroup(step, status.warnings);
   OutputPipe pipe = make_output_pipe();
-  Launched launched = launch({.config = step,
-                              .mode = InitMode::step,
-                              .input = call.input,
-                              .output = pipe.theirs.get(),
-                              .errors = pipe.theirs.get(),
-                              .cgroup = cgroup.get(),
-                              .filter = &filter});
+  plan.input = call.input;
+  plan.output = call.output_fd >= 0 ? call.output_fd : pipe.theirs.get();
+  plan.errors = call.errors_fd >= 0 ? call.errors_fd : pipe.theirs.get();
+  plan.console_socket = call.console_socket;
+  Launched launched = launch(plan);
   pipe.theirs.reset();
   RunningStep running(std::move(launched.spawned), std::move(launched.channel),
                       std::move(pipe.ours));
   running.follow(call, stop);
   if (step.root.overlay) tidy_overlay(*step.root.overlay, running.copied_up());
-  status.exit_status = running.exit_status();
+  return running.exit_status();
+}
+
+StepStatus BuiltinRunner::run(const RuntimeConfig& step, const StepCall& call,
+                              const std::stop_token& stop) {
+  validate_step(step);
+  const std::string filter = filters_.get(step.seccomp);
+  StepStatus status;
+  const StepCgroup cgroup(step, status.warnings);
+  status.exit_status = run_to_end(
+      {.config = step, .mode = InitMode::step, .cgroup = cgroup.get(), .filter = &filter}, call,
+      stop);
   return status;
 }
 
 }  // namespace
+
+bool is_piece(const Mount& mount) {
+  return is_bind(mount) || mount.overlay || mount.type == "content";
+}
+
+StepStatus run_hosted(const RuntimeConfig& step, const Hosting& hosting, const StepCall& call,
+                      const std::stop_token& stop) {
+  validate_step(step);
+  return {.exit_status = run_to_end({.config = step, .mode = InitMode::hosted, .hosting = &hosting},
+                                    call, stop)};
+}
 
 std::unique_ptr<StepRunner> builtin_runner() { return std::make_unique<BuiltinRunner>(); }
 

@@ -19,8 +19,12 @@ struct StepStatus {
 
 /// What is around a step and not of it.
 struct StepCall {
-  Sink& output;    ///< its stdout and stderr, as they come
-  int input = -1;  ///< a descriptor that it reads; -1: the null device
+  Sink& output;             ///< its stdout and stderr, as they come
+  int input = -1;           ///< a descriptor that it reads; -1: the null device
+  int output_fd = -1;       ///< where its stdout goes instead of `output`
+  int errors_fd = -1;       ///< where its stderr goes instead of `output`
+  int console_socket = -1;  ///< with process.terminal: a connected socket that the terminal's
+                            ///< controlling end is sent to (receive_console())
   std::optional<std::chrono::milliseconds> timeout = {};  ///< then all of it is killed:
                                                           ///< Error{unavailable}
 };

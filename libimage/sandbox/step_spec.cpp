@@ -173,6 +173,14 @@ requires(std::is_class_v<T> && !std::same_as<T, std::string>) void visit(Coder& 
 }
 
 template <typename V>
+void fields(V& v, Hosting& hosting) {
+  v.own(hosting.program);
+  v.own(hosting.flags);
+  v.own(hosting.bundle);
+  v.own(hosting.id);
+}
+
+template <typename V>
 void fields(V& v, StepSpec& spec) {
   v.own(spec.config);
   v.own(spec.seccomp_filter);
@@ -191,6 +199,7 @@ void fields(V& v, StepSpec& spec) {
   v.own(spec.preserve_fds);
   v.own(spec.keyring);
   v.own(spec.state_head);
+  v.own(spec.hosting);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libimage/sandbox/hosted_step.h"
 #include "libimage/sandbox/runtime_config.h"
 
 namespace lade::sandbox {
@@ -18,6 +19,7 @@ enum class InitMode : std::uint8_t {
   step,       ///< the command's parent: supervises it, tells its status and takes traces away
   container,  ///< the command itself, once it is told to start
   joined,     ///< the command itself, in a container that runs already
+  hosted,     ///< the parent of a container that another runtime makes
 };
 
 /// Whether the command has a session keyring of its own, or could use its caller's keys.
@@ -43,6 +45,7 @@ struct StepSpec {
   std::uint32_t preserve_fds = 0;  ///< descriptors from 3 on that the command inherits
   Keyring keyring = Keyring::own;
   std::string state_head = {};  ///< the state document for hooks without its end: status, pid
+  Hosting hosting = {};         ///< of a hosted step
 };
 
 std::string encode(const StepSpec& spec);
