@@ -91,6 +91,10 @@ class RootFs {
                                  Sink& output, const LayerOptions& options,
                                  const std::stop_token& stop);
 
+  /// Runs `step` (its root is filled in here) in this tree; what it changes is thrown away.
+  sandbox::StepStatus try_out(sandbox::RuntimeConfig step, sandbox::StepRunner& runner,
+                              const sandbox::StepCall& call, const std::stop_token& stop);
+
   /// True if steps run on overlayfs, false if in copies.
   [[nodiscard]] bool runs_on_overlay() const;
   /// Directories of this machine that hold the tree, unpacked where they were not: overlayfs' lower

@@ -45,22 +45,38 @@ bool is_untouched(const DirFd& upper, const Attributes& before) {
   return sorted_names(upper).empty() && look_at_directory(upper, true).entry.attributes == before;
 }
 
+/// Gives `step` an overlay over `trees` with the new `workspace` for its root; the upper directory.
+std::shared_ptr<const DirFd> put_on_overlay(const std::vector<StackedLayer::Tree>& trees,
+                                            const LocalStore::Workspace& workspace,
+                                            sandbox::RuntimeConfig& step) {
+  auto upper = std::make_shared<const DirFd>(open_dir(workspace.fs_path()));
+  sandbox::OverlayRoot overlay{
+      .lower = {}, .upper = workspace.fs_path(), .work = workspace.work_path()};
+  for (const StackedLayer::Tree& tree : trees) overlay.lower.push_back(tree.path);
+  copy_directory_attributes(*trees.front().dir, *upper);
+  step.root.overlay = std::move(overlay);
+  step.root.path.clear();
+  return upper;
+}
+
+/// Gives `step` a copy of `lower` in the new `workspace` for its root; null: the tree is empty.
+std::shared_ptr<const DirFd> put_on_copy(const DirFd* lower, const LocalStore::Workspace& workspace,
+                                         sandbox::RuntimeConfig& step) {
+  auto root = std::make_shared<const DirFd>(open_dir(workspace.fs_path()));
+  if (lower != nullptr) copy_tree(*lower, *root);
+  step.root.overlay.reset();
+  step.root.path = workspace.fs_path();
+  return root;
+}
+
 Ran run_on_overlay(LocalStore& store, const std::vector<StackedLayer::Tree>& trees,
                    const StepCall& call) {
   Ran ran{.workspace = store.workspace()};
-  const auto upper = std::make_shared<const DirFd>(open_dir(ran.workspace->fs_path()));
-  sandbox::OverlayRoot overlay{
-      .lower = {}, .upper = ran.workspace->fs_path(), .work = ran.workspace->work_path()};
+  const auto upper = put_on_overlay(trees, *ran.workspace, call.step);
   std::vector<const DirFd*> lower;
-  for (const StackedLayer::Tree& tree : trees) {
-    overlay.lower.push_back(tree.path);
-    lower.push_back(tree.dir.get());
-  }
-  copy_directory_attributes(*lower.front(), *upper);
+  for (const StackedLayer::Tree& tree : trees) lower.push_back(tree.dir.get());
   const Attributes before = look_at_directory(*upper, true).entry.attributes;
   ran.root_mtime = before.mtime;
-  call.step.root.overlay = std::move(overlay);
-  call.step.root.path.clear();
   call.run();
   if (!is_untouched(*upper, before)) ran.changes = changes_of_upper(upper, lower);
   return ran;
@@ -69,12 +85,9 @@ Ran run_on_overlay(LocalStore& store, const std::vector<StackedLayer::Tree>& tre
 /// `lower` null: the tree is empty.
 Ran run_on_copy(LocalStore& store, const DirFd* lower, const StepCall& call) {
   Ran ran{.workspace = store.workspace(), .form = SnapshotForm::whole};
-  const auto root = std::make_shared<const DirFd>(open_dir(ran.workspace->fs_path()));
-  if (lower != nullptr) copy_tree(*lower, *root);
+  const auto root = put_on_copy(lower, *ran.workspace, call.step);
   const Snapshot before = capture(*root);
   ran.root_mtime = before.at("").attributes.mtime;
-  call.step.root.overlay.reset();
-  call.step.root.path = ran.workspace->fs_path();
   call.run();
   ran.changes = diff(before, capture(*root), lower != nullptr ? *lower : *root, root);
   return ran;
@@ -99,6 +112,22 @@ void settle_times(const DirFd& root, const Ran& ran, const LayerOptions& options
 }
 
 }  // namespace
+
+sandbox::StepStatus RootFs::try_out(sandbox::RuntimeConfig step, sandbox::StepRunner& runner,
+                                    const sandbox::StepCall& call, const std::stop_token& stop) {
+  LocalStore& store = *state_->store;
+  const std::unique_ptr<LocalStore::Workspace> workspace = store.workspace();
+  if (state_->stack.empty()) {
+    (void)put_on_copy(nullptr, *workspace, step);
+  } else if (state_->copies()) {
+    (void)put_on_copy(whole_tree(store, state_->stack).dir.get(), *workspace, step);
+  } else {
+    const auto trees = overlay_trees(store, state_->stack, state_->merged());
+    (void)put_on_overlay(trees, *workspace, step);
+    return runner.run(step, call, stop);
+  }
+  return runner.run(step, call, stop);
+}
 
 std::optional<LayerResult> RootFs::run(sandbox::RuntimeConfig step, sandbox::StepRunner& runner,
                                        Sink& output, const LayerOptions& options,
