@@ -4,8 +4,10 @@
 #include <string>
 
 #include "libimage/base/error.h"
+#include "libimage/digest/hasher.h"
 #include "libimage/io/path.h"
 #include "libimage/storage/container_store.h"
+#include "libimage/storage/signature_data.h"
 #include "libimage/storage/storage_name.h"
 
 #include "fuzz/property.h"
@@ -34,6 +36,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     lade::StoreView view;
     for (lade::LayerRecord& layer : lade::parse_layer_records(text)) view.add(layer, root);
     for (lade::ImageRecord& image : lade::parse_image_records(text)) view.add(image, root);
+    for (const lade::KnownImage& image : view.images()) {
+      const lade::Digest digest = lade::sha256_of(image.record.metadata);
+      const lade::SignatureData kept = lade::signatures_in(image.record, digest);
+      lade::ImageRecord changed = image.record;
+      changed.metadata = lade::metadata_with_signatures(changed, digest, {"a", "bc"});
+      lade::fuzz::require(lade::signatures_in(changed, digest).sizes.size() == 2);
+      (void)lade::cut_signatures(image.record.metadata, kept);
+    }
     for (const lade::KnownLayer& layer : view.layers()) {
       lade::fuzz::require(lade::is_storage_id(layer.record.id));
       (void)view.chain(layer);

@@ -23,6 +23,8 @@ std::string blocked_by(const Rule* rule) {
   return cat("registry ", printable(rule->prefix), " is blocked in ", printable(rule->file));
 }
 
+bool is_insecure(const Rule* rule) { return rule != nullptr && rule->insecure; }
+
 /// The reference with `location` in place of the rule's prefix.
 Reference moved(const Rule& rule, const std::string& location, const Reference& reference) {
   if (location.empty()) return reference;
@@ -46,11 +48,12 @@ Reference moved(const Rule& rule, const std::string& location, const Reference& 
 RegistryPlace mirror_place(const RegistriesConf& conf, const Rule& rule,
                            const RegistriesConf::Mirror& mirror, const Reference& reference) {
   const Reference there = moved(rule, mirror.location, reference);
+  const Rule* its_own = conf.rule_for(full_name(there));
   return {.registry = there.registry,
           .repository = there.repository,
-          .insecure = mirror.insecure,
+          .insecure = mirror.insecure || is_insecure(its_own),
           .serves = mirror.serves,
-          .blocked_by = blocked_by(conf.rule_for(full_name(there)))};
+          .blocked_by = blocked_by(its_own)};
 }
 
 bool is_short(std::string_view name) {
@@ -79,9 +82,9 @@ RegistryPlaces find_places(const RegistriesConf& conf, const Reference& referenc
   const Reference there = moved(*rule, rule->location, reference);
   places.location.registry = there.registry;
   places.location.repository = there.repository;
-  if (places.location.blocked_by.empty()) {
-    places.location.blocked_by = blocked_by(conf.rule_for(full_name(there)));
-  }
+  const Rule* its_own = conf.rule_for(full_name(there));
+  if (is_insecure(its_own)) places.location.insecure = true;
+  if (places.location.blocked_by.empty()) places.location.blocked_by = blocked_by(its_own);
   for (const RegistriesConf::Mirror& mirror : rule->mirrors) {
     places.mirrors.push_back(mirror_place(conf, *rule, mirror, reference));
   }

@@ -26,6 +26,14 @@ void check(int result, std::string_view operation) {
   if (result != 0) throw_errno(operation);
 }
 
+void check_owner(int result, const Attributes& attributes) {
+  if (result == 0) return;
+  if (errno != EINVAL) throw_errno("set owner");
+  throw Error(Errc::denied, cat("set owner ", attributes.uid, ":", attributes.gid,
+                                ": this user namespace has no such ID (more come from /etc/subuid "
+                                "and /etc/subgid: newuidmap, 'podman unshare')"));
+}
+
 }  // namespace
 
 void set_mtime(int fd, const Timestamp& mtime) {
@@ -37,7 +45,7 @@ void set_mtime(int fd, const Timestamp& mtime) {
 }
 
 void set_file_attributes(int fd, const Attributes& attributes, Rights rights) {
-  if (rights == Rights::all) check(::fchown(fd, attributes.uid, attributes.gid), "set owner");
+  if (rights == Rights::all) check_owner(::fchown(fd, attributes.uid, attributes.gid), attributes);
   if (!attributes.xattrs.empty())
     set_xattrs(proc_path(fd), Named::by_descriptor, attributes.xattrs, rights);
   check(::fchmod(fd, attributes.mode), "set mode");
@@ -48,7 +56,7 @@ void set_file_attributes(int fd, const Attributes& attributes, Rights rights) {
 void set_node_attributes(int fd, const Attributes& attributes, Rights rights,
                          OldXattrs old_xattrs) {
   if (rights == Rights::all) {
-    check(::fchownat(fd, "", attributes.uid, attributes.gid, AT_EMPTY_PATH), "set owner");
+    check_owner(::fchownat(fd, "", attributes.uid, attributes.gid, AT_EMPTY_PATH), attributes);
   }
   const std::string path = proc_path(fd);
   check(::chmod(path.c_str(), attributes.mode), "set mode");
@@ -63,8 +71,9 @@ void set_node_attributes(int fd, const Attributes& attributes, Rights rights,
 void set_link_attributes(const DirFd& dir, const std::string& name, const Attributes& attributes,
                          Rights rights) {
   if (rights == Rights::all) {
-    check(::fchownat(dir.get(), name.c_str(), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW),
-          "set owner");
+    check_owner(
+        ::fchownat(dir.get(), name.c_str(), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW),
+        attributes);
   }
   if (!attributes.xattrs.empty()) {
     set_xattrs(cat(proc_path(dir.get()), "/", name), Named::by_entry, attributes.xattrs, rights);

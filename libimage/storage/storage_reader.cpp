@@ -3,6 +3,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/oci/image_config.h"
+#include "libimage/storage/signature_data.h"
 #include "libimage/storage/storage_name.h"
 #include "libimage/store/text_source.h"
 
@@ -123,6 +124,17 @@ oci::Descriptor StorageReader::served_as(const oci::Descriptor& layer) {
   return {.media_type = oci::layer_media_type(family, "identity"),
           .digest = *diff_id,
           .size = static_cast<std::uint64_t>(found->record.diff_size)};
+}
+
+std::vector<std::string> StorageReader::signatures(const oci::Descriptor& document) {
+  const std::shared_ptr<const StoreView> view = store_->view();
+  const auto stored = view->data(document.digest.str());
+  if (!stored) return {};
+  const ImageRecord& record = stored->image->record;
+  const SignatureData data = signatures_in(record, document.digest);
+  if (data.key.empty() || data.sizes.empty()) return {};
+  return cut_signatures(stored->image->root->read_data(record.id, data.key, oci::kMaxManifestBytes),
+                        data);
 }
 
 std::unique_ptr<Source> StorageReader::do_open(const oci::Descriptor& blob) {

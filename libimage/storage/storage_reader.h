@@ -23,6 +23,7 @@ class StorageReader final : public Reader {
   /// All names of the store; with an image's name, those of its repository.
   std::optional<std::vector<std::string>> tags() override;
   oci::Descriptor served_as(const oci::Descriptor& layer) override;
+  std::vector<std::string> signatures(const oci::Descriptor& document) override;
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;

@@ -8,6 +8,8 @@
 #include "libimage/oci/image_config.h"
 #include "libimage/storage/image_commit.h"
 #include "libimage/storage/layer_blob_writer.h"
+#include "libimage/storage/manifest_list.h"
+#include "libimage/storage/signature_data.h"
 #include "libimage/storage/storage_name.h"
 #include "libimage/storage/storage_reader.h"
 #include "libimage/store/blob_check.h"
@@ -18,11 +20,11 @@ namespace {
 
 std::string blob_file_name(const Digest& digest) { return cat("blob-", digest.encoded()); }
 
-/// A stored manifest with its layers in their places, without its image's record.
+/// A stored manifest with its layers in their places, without its image's record; or a list.
 struct StoredManifest {
   oci::Descriptor descriptor;
   std::string raw = {};
-  oci::Descriptor config;
+  oci::Descriptor config;  // of a list: itself
   std::string config_raw = {};
   std::string created = {};
   std::string top_layer = {};
@@ -39,6 +41,7 @@ struct StorageWriter::State {
   std::map<Digest, std::string> texts = {};      // guarded by mutex: configs
   std::map<Digest, StoredManifest> stored = {};  // guarded by mutex
   std::optional<Digest> untagged = {};           // guarded by mutex: stored last, without a name
+  std::map<Digest, std::vector<std::string>> signatures = {};  // guarded by mutex: by manifest
 
   State(std::shared_ptr<ContainerStore> opened, std::string name)
       : store(std::move(opened)), image(std::move(name)), staging(store->root().driver().home()) {}
@@ -48,7 +51,10 @@ struct StorageWriter::State {
   AvailableLayer take_layer(const oci::Descriptor& layer);
   std::optional<AvailableLayer> layer_in_store(const oci::Descriptor& layer);
   std::string config_of(const oci::Descriptor& config);
+  void write(const StoredManifest& manifest, const std::vector<std::string>& names);
   void write_image(const StoredManifest& manifest, const std::vector<std::string>& names);
+  void write_list(const StoredManifest& list, const std::vector<std::string>& names);
+  std::optional<std::vector<std::string>> signatures_of(const Digest& digest);
   std::optional<StoredManifest> find_stored(const oci::Descriptor& descriptor);
   [[nodiscard]] std::vector<std::string> own_names(const oci::Descriptor& descriptor) const;
 };
@@ -57,11 +63,12 @@ StorageWriter::StorageWriter(std::shared_ptr<ContainerStore> store, std::string 
     : state_(std::make_unique<State>(std::move(store), std::move(image))) {}
 StorageWriter::~StorageWriter() = default;
 
-Writer::Accepts StorageWriter::accepts() const { return {.indexes = false, .referrers = false}; }
+Writer::Accepts StorageWriter::accepts() const { return {.referrers = false, .signatures = true}; }
 
 bool StorageWriter::contains(const oci::Descriptor& blob) {
   const std::shared_ptr<const StoreView> view = state_->store->view();
   const std::string digest = blob.digest.str();
+  if (oci::is_index(blob.media_type)) return false;  // a record more costs nothing
   if (oci::is_manifest(blob.media_type)) {
     const auto data = view->data(digest);
     if (!data || data->image->root != &state_->store->root()) return false;
@@ -170,15 +177,28 @@ std::string StorageWriter::State::config_of(const oci::Descriptor& config) {
 
 void StorageWriter::put_manifest(const oci::Descriptor& descriptor, std::string_view raw) {
   check_document(descriptor, raw);
+  if (oci::is_index(descriptor.media_type)) {
+    const std::scoped_lock lock(state_->mutex);
+    state_->untagged = descriptor.digest;
+    state_->stored.insert_or_assign(
+        descriptor.digest,
+        StoredManifest{.descriptor = descriptor, .raw = std::string(raw), .config = descriptor});
+    return;
+  }
   if (!oci::is_manifest(descriptor.media_type)) {
-    throw Error(Errc::unsupported,
-                cat("container storage holds single images, not ", quoted(descriptor.media_type)));
+    throw Error(Errc::unsupported, cat("container storage holds images and lists of them, not ",
+                                       quoted(descriptor.media_type)));
   }
   const oci::Manifest manifest = oci::parse_manifest(raw, descriptor.media_type);
   if (!oci::is_image_config(manifest.config.media_type)) {
     throw Error(Errc::unsupported,
                 cat("container storage holds images only, not artifacts of type ",
                     quoted(manifest.config.media_type)));
+  }
+  for (const oci::Descriptor& layer : manifest.layers) {
+    if (oci::is_layer(layer.media_type)) continue;
+    throw Error(Errc::unsupported, cat("container storage holds layers only, not ",
+                                       quoted(layer.media_type), " (an attestation?)"));
   }
   StoredManifest stored{
       .descriptor = descriptor, .raw = std::string(raw), .config = manifest.config};
@@ -204,6 +224,11 @@ std::optional<StoredManifest> StorageWriter::State::find_stored(const oci::Descr
   if (!data) return std::nullopt;
   std::string raw = read_data(*data);
   check_document(descriptor, raw);
+  if (oci::is_index(oci::sniff_media_type(raw))) {
+    return StoredManifest{.descriptor = oci::describe(oci::sniff_media_type(raw), raw),
+                          .raw = raw,
+                          .config = descriptor};
+  }
   const oci::Manifest manifest = oci::parse_manifest(raw);
   const ImageRecord& record = data->image->record;
   return StoredManifest{.descriptor = descriptor,
@@ -224,6 +249,48 @@ std::vector<std::string> StorageWriter::State::own_names(const oci::Descriptor& 
                                            " is not the one named, ", spec.name->digest->str()));
   }
   return {spec.name->str()};
+}
+
+void StorageWriter::put_signatures(const oci::Descriptor& document,
+                                   const std::vector<std::string>& signatures) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->signatures.insert_or_assign(document.digest, signatures);
+}
+
+std::optional<std::vector<std::string>> StorageWriter::State::signatures_of(const Digest& digest) {
+  const std::scoped_lock lock(mutex);
+  const auto found = signatures.find(digest);
+  return found == signatures.end() ? std::nullopt : std::optional(found->second);
+}
+
+void StorageWriter::State::write(const StoredManifest& manifest,
+                                 const std::vector<std::string>& names) {
+  if (oci::is_index(manifest.descriptor.media_type)) {
+    write_list(manifest, names);
+  } else {
+    write_image(manifest, names);
+  }
+}
+
+void StorageWriter::State::write_list(const StoredManifest& list,
+                                      const std::vector<std::string>& names) {
+  if (signatures_of(list.descriptor.digest)) {
+    throw Error(Errc::unsupported,
+                cat("container storage keeps no signatures of lists, as ",
+                    list.descriptor.digest.str(), " is; --remove-signatures copies without them"));
+  }
+  std::map<Digest, std::string> images;
+  for (const oci::Descriptor& entry :
+       oci::parse_index(list.raw, list.descriptor.media_type).manifests) {
+    const std::optional<StoredManifest> listed = find_stored(entry);
+    if (!listed) continue;  // a sparse list
+    if (oci::is_index(listed->descriptor.media_type)) {
+      throw Error(Errc::unsupported, "container storage holds no lists of lists");
+    }
+    write_image(*listed, {});
+    images.emplace(entry.digest, listed->config.digest.encoded());
+  }
+  record_list(*store, list.descriptor, list.raw, images, names);
 }
 
 void StorageWriter::State::write_image(const StoredManifest& manifest,
@@ -259,6 +326,13 @@ void StorageWriter::State::write_image(const StoredManifest& manifest,
   add(manifest_key(digest), manifest.raw, digest);
   add(std::string(kManifestKey), manifest.raw, digest);
   if (record.digest.empty()) record.digest = digest.str();
+  if (const auto found = signatures_of(digest)) {
+    std::string text;
+    for (const std::string& signature : *found) text += signature;
+    for (const std::string& key : {signature_key(digest), std::string(kSignatureKey)})
+      add(key, text, sha256_of(text));
+    record.metadata = metadata_with_signatures(record, digest, *found);
+  }
   for (const std::string& name : names) record.add_name(name);
   update.put_image(record);
 }
@@ -278,7 +352,7 @@ void StorageWriter::tag(const Tag& tag, const oci::Descriptor& descriptor) {
   if (!manifest) {
     throw Error(Errc::not_found, cat("manifest ", descriptor.digest.str(), " is not stored"));
   }
-  state_->write_image(*manifest, names);
+  state_->write(*manifest, names);
   const std::scoped_lock lock(state_->mutex);
   if (state_->untagged == descriptor.digest) state_->untagged.reset();
 }
@@ -291,7 +365,7 @@ void StorageWriter::finish() {
     manifest = state_->stored.at(*state_->untagged);
     state_->untagged.reset();
   }
-  state_->write_image(*manifest, state_->own_names(manifest->descriptor));
+  state_->write(*manifest, state_->own_names(manifest->descriptor));
 }
 
 void StorageWriter::remove(const TagOrDigest& reference) {

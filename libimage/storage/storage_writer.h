@@ -22,7 +22,11 @@ class StorageWriter final : public Writer {
 
   bool contains(const oci::Descriptor& blob) override;
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
+  /// A list is recorded with the images of it that are here by then.
   void put_manifest(const oci::Descriptor& descriptor, std::string_view raw) override;
+  /// To be called before tag() and finish().
+  void put_signatures(const oci::Descriptor& document,
+                      const std::vector<std::string>& signatures) override;
   void tag(const Tag& tag, const oci::Descriptor& descriptor) override;
   void remove(const TagOrDigest& reference) override;
   void finish() override;

@@ -13,10 +13,41 @@
 
 namespace lade {
 
+namespace {
+
+bool is_mismatch(const Error& error) {
+  return error.code() == Errc::digest_mismatch || error.code() == Errc::size_mismatch;
+}
+
+/// Verified content of one of several places.
+class ReplaceableSource final : public Source {
+ public:
+  ReplaceableSource(std::unique_ptr<Source> verified, std::function<bool()> distrust)
+      : verified_(std::move(verified)), distrust_(std::move(distrust)) {}
+
+  std::size_t read(std::span<std::byte> out) override {
+    try {
+      return verified_->read(out);
+    } catch (const Error& e) {
+      if (!is_mismatch(e) || !distrust_()) throw;
+      throw Error(Errc::unavailable, cat(e.what(), "; another place will be asked"), e.detail());
+    }
+  }
+
+ private:
+  std::unique_ptr<Source> verified_;
+  std::function<bool()> distrust_;
+};
+
+}  // namespace
+
 std::unique_ptr<Source> Reader::open(const oci::Descriptor& blob) {
-  std::unique_ptr<Source> raw =
-      blob.data ? std::make_unique<TextSource>(*blob.data) : do_open(blob);
-  return std::make_unique<VerifyingSource>(std::move(raw), blob.digest, blob.size);
+  OpenedBlob opened = blob.data ? OpenedBlob{.source = std::make_unique<TextSource>(*blob.data)}
+                                : do_open_somewhere(blob);
+  auto verified =
+      std::make_unique<VerifyingSource>(std::move(opened.source), blob.digest, blob.size);
+  if (!opened.distrust) return verified;
+  return std::make_unique<ReplaceableSource>(std::move(verified), std::move(opened.distrust));
 }
 
 std::unique_ptr<Source> Reader::open_at(const oci::Descriptor& blob, std::uint64_t offset) {
@@ -60,10 +91,23 @@ oci::Document Reader::document(const oci::Descriptor& descriptor) {
       throw Error(Errc::limit_exceeded, cat(descriptor.size, " bytes are more than the ",
                                             oci::kMaxManifestBytes, " that a document may have"));
     }
-    const std::unique_ptr<Source> source = open(descriptor);
-    std::string raw = read_all(*source, oci::kMaxManifestBytes, "the document");
+    std::string raw = document_text(descriptor);
     return oci::parse_document(descriptor, std::move(raw));
   });
+}
+
+std::string Reader::document_text(const oci::Descriptor& descriptor) {
+  constexpr std::string_view kWhat = "the document";
+  if (descriptor.data) return read_all(*open(descriptor), oci::kMaxManifestBytes, kWhat);
+  for (;;) {  // each round gives up one place more
+    OpenedBlob opened = do_open_somewhere(descriptor);
+    try {
+      VerifyingSource source(std::move(opened.source), descriptor.digest, descriptor.size);
+      return read_all(source, oci::kMaxManifestBytes, kWhat);
+    } catch (const Error& e) {
+      if (!is_mismatch(e) || !opened.distrust || !opened.distrust()) throw;
+    }
+  }
 }
 
 struct Session::State {

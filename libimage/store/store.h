@@ -40,7 +40,9 @@ class Reader {
   virtual std::optional<oci::Descriptor> resolve(const TagOrDigest& reference) = 0;
 
   /// The content of `blob` (a layer, config or document), verified: read it to its end. Absent
-  /// content throws Error{not_found}. If `blob.data` is set it is served from there.
+  /// content throws Error{not_found}. If `blob.data` is set it is served from there. Wrong content
+  /// is Error{digest_mismatch, size_mismatch}; or Error{unavailable} if it came from one of several
+  /// places and will come from another when it is opened again.
   std::unique_ptr<Source> open(const oci::Descriptor& blob);
 
   /// The bytes of `blob` from `offset` (at most its size) to its end, unverified: whoever holds the
@@ -91,8 +93,23 @@ class Reader {
   /// Raw bytes, unverified.
   virtual std::unique_ptr<Source> do_open(const oci::Descriptor& blob) = 0;
 
+  /// A stream that may come from one of several places.
+  struct OpenedBlob {
+    std::unique_ptr<Source> source;
+    /// Called once if its bytes turn out to be wrong, with the reader perhaps gone. True: the blob
+    /// comes from another place from now on, so that it is worth opening again. May be empty.
+    std::function<bool()> distrust = {};
+  };
+  /// What open() reads: do_open() unless there are several places.
+  virtual OpenedBlob do_open_somewhere(const oci::Descriptor& blob) {
+    return {.source = do_open(blob)};
+  }
+
   /// As do_open(), from `offset` on. By default the bytes before it are read and dropped.
   virtual std::unique_ptr<Source> do_open_at(const oci::Descriptor& blob, std::uint64_t offset);
+
+ private:
+  std::string document_text(const oci::Descriptor& descriptor);
 };
 
 /// What is known of a blob before it is written.

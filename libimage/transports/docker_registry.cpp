@@ -15,8 +15,12 @@ constexpr int kMaxChallenges = 2;
 constexpr std::size_t kMaxWarnings = 100;
 constexpr std::size_t kMaxWarningBytes = 4096;  // distribution-spec v1.1.1, "Warnings"
 
-std::string host_of(const std::string& name) {
-  return name == "docker.io" ? "registry-1.docker.io" : name;
+constexpr std::string_view kHub = "docker.io";
+constexpr std::string_view kHubHost = "registry-1.docker.io";
+
+/// The directory for `url` in a certs.d: named as the registry is in references.
+std::string certs_name(const Url& url) {
+  return url.authority() == kHubHost ? std::string(kHub) : url.authority();
 }
 
 bool names_port(std::string_view host) {
@@ -29,7 +33,7 @@ TlsOptions tls_options(const SessionOptions& options, const Url& url) {
   TlsOptions tls;
   if (options.tls_verify == SessionOptions::TlsVerify::no) tls.verify = TlsOptions::Verify::no;
   const RegistryCerts certs = options.cert_dir.empty()
-                                  ? find_registry_certs(options.certs_directories, url.authority())
+                                  ? find_registry_certs(options.certs_directories, certs_name(url))
                                   : read_certs_dir(options.cert_dir);
   tls.ca_pem = certs.ca_pem;
   tls.client_cert_file = certs.client_cert_file;
@@ -88,6 +92,8 @@ std::string duration_text(std::uint64_t seconds) {
 }
 
 }  // namespace
+
+std::string host_of(const std::string& name) { return name == kHub ? std::string(kHubHost) : name; }
 
 HttpOptions http_options(const SessionOptions& options) {
   HttpOptions http;

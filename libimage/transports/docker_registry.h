@@ -21,6 +21,9 @@ namespace lade::docker {
 HttpOptions http_options(const SessionOptions& options);
 inline constexpr const char* kHttpClientKey = "docker.http";
 
+/// The host[:port] that serves the registry called `name` in references.
+std::string host_of(const std::string& name);
+
 /// A request to the registry. Authorization is added where `url` has the registry's origin.
 struct Call {
   std::string method = "GET";

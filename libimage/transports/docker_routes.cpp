@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <concepts>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -50,11 +51,11 @@ std::shared_ptr<Registry> registry_at(const RegistryEndpoint& endpoint, const st
                               insecure ? "insecure/" : "", endpoint.registry);
   return session.shared<Registry>(key, [&] {
     const auto http =
-        insecure
-            ? insecure_client(Url::parse(cat("https://", endpoint.registry)).host, options, session)
-            : session.shared<HttpClient>(kHttpClientKey, [&] {
-                return std::make_shared<HttpClient>(http_options(session.options()));
-              });
+        insecure ? insecure_client(Url::parse(cat("https://", host_of(endpoint.registry))).host,
+                                   options, session)
+                 : session.shared<HttpClient>(kHttpClientKey, [&] {
+                     return std::make_shared<HttpClient>(http_options(session.options()));
+                   });
     return std::make_shared<Registry>(endpoint.registry, http, options);
   });
 }
@@ -117,6 +118,25 @@ class Places {
     return out;
   }
 
+  /// As order(), without the mirrors that gave wrong bytes for `blob`.
+  [[nodiscard]] std::vector<std::size_t> order_for(const Digest& blob, bool by_digest) const {
+    std::vector<std::size_t> out = order(by_digest);
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(out, [&](std::size_t i) { return places_[i].wrong.contains(blob); });
+    return out;
+  }
+
+  /// `blob`, put together from what `served` gave, was wrong: mirrors among them are not asked for
+  /// it again. False if there is none, so that asking again would bring the same.
+  bool distrust(const std::set<std::size_t>& served, const Digest& blob) {
+    const std::scoped_lock lock(mutex_);
+    bool other = false;
+    for (const std::size_t i : served) {
+      if (i + 1 != places_.size() && places_[i].wrong.insert(blob).second) other = true;
+    }
+    return other;
+  }
+
   /// Why places are left out of order() that were asked before.
   [[nodiscard]] std::vector<Failure> lasting_failures() const {
     const std::scoped_lock lock(mutex_);
@@ -160,6 +180,7 @@ class Places {
     std::string blocked_by = {};
     std::unique_ptr<RepositoryReader> reader = {};  // none where it is blocked
     std::optional<Error> failure = {};              // guarded by mutex_: it failed for good
+    std::set<Digest> wrong = {};  // guarded by mutex_: it gives other bytes for them
   };
 
   void add(const RegistryEndpoint& endpoint, const Reference& reference, Session& session) {
@@ -203,13 +224,15 @@ auto ask_in_turn(Places& places, const std::vector<std::size_t>& order, const As
 /// A blob's bytes from wherever they come.
 class RoutedSource final : public Source {
  public:
+  /// `served` gets the places whose bytes are read.
   RoutedSource(std::shared_ptr<Places> places, oci::Descriptor blob, bool by_digest,
-               std::uint64_t offset)
+               std::uint64_t offset, std::shared_ptr<std::set<std::size_t>> served)
       : places_(std::move(places)),
         blob_(std::move(blob)),
         position_(offset),
-        left_(places_->order(by_digest)),
-        failures_(places_->lasting_failures()) {
+        left_(places_->order_for(blob_.digest, by_digest)),
+        failures_(places_->lasting_failures()),
+        served_(std::move(served)) {
     std::reverse(left_.begin(), left_.end());  // the next is the last
     open_next();
   }
@@ -219,6 +242,7 @@ class RoutedSource final : public Source {
       try {
         const std::size_t got = source_->read(out);
         position_ += got;
+        if (got > 0 && served_) served_->insert(current_);
         return got;
       } catch (const Error& e) {
         source_.reset();
@@ -247,6 +271,7 @@ class RoutedSource final : public Source {
   std::uint64_t position_;
   std::vector<std::size_t> left_;
   std::vector<Failure> failures_;
+  std::shared_ptr<std::set<std::size_t>> served_;  // may be null
   std::size_t current_ = 0;
   std::unique_ptr<Source> source_;
 };
@@ -310,7 +335,14 @@ class RoutedReader final : public Reader {
     return do_open_at(blob, 0);
   }
   std::unique_ptr<Source> do_open_at(const oci::Descriptor& blob, std::uint64_t offset) override {
-    return std::make_unique<RoutedSource>(places_, blob, is_digest(own_), offset);
+    return std::make_unique<RoutedSource>(places_, blob, is_digest(own_), offset, nullptr);
+  }
+  OpenedBlob do_open_somewhere(const oci::Descriptor& blob) override {
+    const auto served = std::make_shared<std::set<std::size_t>>();
+    return {.source = std::make_unique<RoutedSource>(places_, blob, is_digest(own_), 0, served),
+            .distrust = [places = places_, served, digest = blob.digest] {
+              return places->distrust(*served, digest);
+            }};
   }
 
  private:

@@ -155,6 +155,14 @@ class Sync(Case):
         self.to_registry(f"{self.source.host}/team/app", "--format", "docker")
         raw = json.loads(self.lade("manifest", "get", f"docker://{self.target.host}/mirror/app:1.0").out)
         self.assertEqual(raw["mediaType"], "application/vnd.docker.distribution.manifest.v2+json")
+        again = self.to_registry(f"{self.source.host}/team/app", "--format", "docker")
+        self.assertIn("copied 0 images of 1 sources (0 B), 1 existed", again.err)  # known, though its digest is another
+        for _ in range(2):
+            back = self.lade("sync", "--progress", "json", "--src", "docker", "--dest", "oci", f"{self.target.host}/mirror/app", self.tmp / "back")
+            events = [json.loads(line) for line in back.err.splitlines()]
+            self.assertEqual([event["event"] for event in events if event.get("item") == "whole"], ["started"])
+        self.assertEqual([event["note"] for event in events if event["event"] == "finished"], ["exists"])
+        self.assertEqual((events[-1]["event"], events[-1].get("done", 0)), ("summary", 0))
         self.assertIn("cannot be preserved", self.to_registry(f"{self.source.host}/team/app", "--format", "docker", "--preserve-digests", check=False).err)
         digest = self.images["1.0"]["digest"]
         self.to_registry(f"{self.source.host}/team/app@{digest}", "--preserve-digests")

@@ -89,6 +89,17 @@ TEST(RegistryPlaces, ListMirrorsInOrder) {
                       {.registry = "n.e", .repository = "app", .serves = PullFrom::digests}}}));
 }
 
+TEST(RegistryPlaces, AreInsecureWhereTheirOwnNamesSaySo) {
+  const RegistryPlaces found = places(
+      "[[registry]]\nprefix='a.b'\nlocation='c.d/x'\n"
+      "[[registry.mirror]]\nlocation='m.e'\n[[registry.mirror]]\nlocation='n.e'\n"
+      "[[registry]]\nlocation='c.d'\ninsecure=true\n[[registry]]\nlocation='m.e'\ninsecure=true\n",
+      "a.b/app:1");
+  EXPECT_TRUE(found.location.insecure);
+  EXPECT_TRUE(found.mirrors[0].insecure);
+  EXPECT_FALSE(found.mirrors[1].insecure);
+}
+
 TEST(RegistryPlaces, SayWhatBlocksThem) {
   const std::string conf =
       "[[registry]]\nlocation='bad.b'\nblocked=true\n"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -91,13 +92,13 @@ def free_port():
 class Registry:
     """Debian's docker-registry on a free loopback port; a context manager."""
 
-    def __init__(self, directory, htpasswd=None, certificate=None, key=None, delete=True, readonly=False):
+    def __init__(self, directory, htpasswd=None, certificate=None, key=None, delete=True, readonly=False, access_log=False):
         need("docker-registry")
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        config = {"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}},
+        config = {"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": not access_log}},
                   "storage": {"filesystem": {"rootdirectory": str(self.directory / "data")},
                               "delete": {"enabled": delete}},
                   "http": {"addr": self.host}}
@@ -128,6 +129,22 @@ class Registry:
         self.process.kill()
         self.process.wait()
         self.log.close()
+
+
+    def requests(self):
+        """(method, path, protocol, status) of the requests so far, where there is an access log."""
+        pattern = r'"([A-Z]+) (\S+) (HTTP/[0-9.]+)" ([0-9]{3}) '
+        return re.findall(pattern, (self.directory / "log").read_text(errors="replace"))
+
+
+def certificate(directory, name="IP:127.0.0.1"):
+    """A key and a certificate for `name` in a directory that works as --cert-dir: (key, certificate)."""
+    need("openssl")
+    directory.mkdir(parents=True, exist_ok=True)
+    key, made = directory / "server.pem", directory / "ca.crt"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3", "-subj", "/CN=test",
+        "-addext", f"subjectAltName={name}", "-keyout", key, "-out", made)
+    return key, made
 
 
 def tree(root, mtimes=True):

@@ -67,3 +67,61 @@ class Proxy:
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+
+
+class Cut:
+    """A proxy of plain TCP that cuts connections to one server: a context manager. `up` and `down` are how many bytes may go to the
+    server and come from it by one connection; `times`, how many connections are cut. `before`: only where something that begins so
+    would go next. `stalls`: they are held instead of cut, and `stalled` is set."""
+
+    def __init__(self, target_port, up=None, down=None, times=1, before=b"", stalls=False):
+        self.target, self.limits, self.left, self.before, self.stalls = ("127.0.0.1", target_port), (up, down), times, before, stalls
+        self.stalled, self.lock = threading.Event(), threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.host = "127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(self.target)
+            except OSError:
+                return
+            for source, sink, limit in ((client, server, self.limits[0]), (server, client, self.limits[1])):
+                threading.Thread(target=self._pump, args=(source, sink, limit), daemon=True).start()
+
+    def _may_cut(self):
+        with self.lock:
+            self.left -= 1
+            return self.left >= 0
+
+    def _pump(self, source, sink, limit):
+        passed = 0
+        try:
+            while chunk := source.recv(65536):
+                passed += len(chunk)
+                if limit is not None and passed > limit and chunk.startswith(self.before):
+                    if self._may_cut():
+                        if not self.stalls:
+                            break
+                        self.stalled.set()
+                        while source.recv(65536):  # until the client is gone
+                            pass
+                        break
+                    limit = None
+                sink.sendall(chunk)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()

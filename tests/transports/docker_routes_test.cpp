@@ -185,6 +185,49 @@ TEST_F(DockerRoutes, GoOnInTheMiddleOfABlob) {
   EXPECT_TRUE(two_.requests().back().headers.contains("range"));
 }
 
+TEST_F(DockerRoutes, ThrowWrongBytesOfAMirrorAwayAndAskTheNext) {
+  mirrors();
+  const oci::Descriptor image = put(one_, "m1/app");
+  put(two_, "m2/app");
+  put(main_, "real/app");
+  const auto lying = [](test::FakeRequest& request, test::FakeConnection& connection) {
+    const bool blob = request.path.find("/blobs/") != std::string::npos;
+    if (blob) connection.respond(request, 200, {}, "b");
+    return blob;
+  };
+  one_.set_hook(lying);
+  two_.set_hook(lying);
+  OpenedReader opened = open();
+  EXPECT_TRUE(opened.reader->resolve(opened.reference));
+  const oci::Descriptor blob = oci::describe(std::string(oci::kImageLayer), "a");
+  std::string message;
+  for (int mirror = 0; mirror < 2; ++mirror) {
+    EXPECT_EQ(code_of([&] { (void)read_whole(*opened.reader, blob); }, &message),
+              Errc::unavailable);
+    EXPECT_NE(message.find("; another place will be asked"), std::string::npos) << message;
+  }
+  EXPECT_EQ(read_whole(*opened.reader, blob), "a");
+  EXPECT_EQ(read_whole(*opened.reader, blob), "a");
+  EXPECT_EQ(one_.count("GET", "/blobs/"), 1U);
+  EXPECT_EQ(two_.count("GET", "/blobs/"), 1U);
+  EXPECT_EQ(read_whole(*opened.reader, image), manifest_text());
+  main_.set_hook(lying);  // nobody else is left
+  EXPECT_EQ(code_of([&] { (void)read_whole(*opened.reader, blob); }), Errc::digest_mismatch);
+}
+
+TEST_F(DockerRoutes, InsecureHoldsForTheHostThatServesTheName) {
+  route_.location = {.registry = "docker.io", .repository = "library/app", .insecure = true};
+  (void)open();
+  const auto client = session().shared<HttpClient>(
+      cat(docker::kHttpClientKey, "/insecure/registry-1.docker.io"),
+      []() -> std::shared_ptr<HttpClient> { throw Error(Errc::internal, "no such client"); });
+  const auto verified = [&](const char* url) {
+    return client->options().tls_for(Url::parse(url)).verify == TlsOptions::Verify::yes;
+  };
+  EXPECT_FALSE(verified("https://registry-1.docker.io/v2/"));
+  EXPECT_TRUE(verified("https://auth.docker.io/token"));
+}
+
 TEST_F(DockerRoutes, TakeMissingBlobsFromElsewhere) {
   mirrors();
   const oci::Descriptor image = put(main_, "real/app");

@@ -13,6 +13,7 @@
 #include "tools/common/policy.h"
 #include "tools/common/prepare_http.h"
 #include "tools/common/progress.h"
+#include "tools/common/progress_state.h"
 #include "tools/common/signals.h"
 #include "tools/copy/name_list.h"
 #include "tools/copy/verbs.h"
@@ -209,15 +210,23 @@ int run_sync(const Arguments& arguments, const Environment& environment) {
                    [&] { return find_sync_images(source, *from, options.jobs, stop.token()); });
   handle_listing(set, options, *progress);
   SyncResult result;
+  const auto end = [&] {
+    write_digests(arguments, result);
+    progress->notify({.kind = ProgressEvent::Kind::summary,
+                      .done = result.bytes_moved,
+                      .note = summary(result, set, arguments.flag("dry-run"))});
+  };
+  // How many bytes there are is known of each image when its turn comes.
+  progress->notify({.kind = ProgressEvent::Kind::started,
+                    .item = std::string(kWholeOperation),
+                    .label = "sync"});
   try {
     result = sync_images(set, target, *to, options, *progress, stop.token(), &result);
   } catch (const std::exception&) {
-    write_digests(arguments, result);  // of what was done before
+    end();  // with what was done before
     throw;
   }
-  write_digests(arguments, result);
-  progress->notify({.kind = ProgressEvent::Kind::summary,
-                    .note = summary(result, set, arguments.flag("dry-run"))});
+  end();
   return result.failed + set.failures.size() == 0 ? 0 : 1;
 }
 

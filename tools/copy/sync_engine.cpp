@@ -5,6 +5,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/copy/foresee.h"
 #include "libimage/name/platform.h"
 #include "libimage/task/run_graph.h"
 #include "libimage/transports/registry.h"
@@ -131,7 +132,6 @@ class Syncer {
       tell(work, Kind::would_copy, 0);
       return;
     }
-    tell(work, Kind::begins, 0);
     copy(work, *source.reader, *root, options, stop);
   }
 
@@ -187,6 +187,15 @@ class Syncer {
     } else {
       tags.push_back(std::get<Tag>(destination.reference));
     }
+    // Converted, it has another digest than at the source.
+    const auto foreseen =
+        may_be_skipped() && plan.rewrites_documents ? foreseen_root(plan) : std::nullopt;
+    if (foreseen && digest_at(work.to) == foreseen->digest) {
+      work.arrived = foreseen->digest;
+      tell(work, Kind::present, 0);
+      return;
+    }
+    tell(work, Kind::begins, 0);
     for (const std::string& warning : plan.warnings) {
       observer_.notify({.kind = ProgressEvent::Kind::warning,
                         .note = cat(printable(work.from().str()), ": ", warning)});
