@@ -1,6 +1,7 @@
 // lade build CONTEXT
 #include "libimage/build/build.h"
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <mutex>
@@ -13,7 +14,9 @@
 
 #include "tools/build/build_cache.h"
 #include "tools/build/call.h"
+#include "tools/build/result_words.h"
 #include "tools/build/verbs.h"
+#include "tools/build/write_outputs.h"
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
@@ -30,7 +33,7 @@ constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024
 
 constexpr std::array<std::string_view, 2> kNetworks = {"host", "none"};
 
-constexpr std::array<OptionSpec, 20> kBuildOptions = {{
+constexpr std::array<OptionSpec, 17> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
@@ -39,12 +42,7 @@ constexpr std::array<OptionSpec, 20> kBuildOptions = {{
     {.name = "tag",
      .letter = 't',
      .value = "NAME",
-     .help = "name of the image in the local store",
-     .repeats = true},
-    {.name = "output",
-     .letter = 'o',
-     .value = "TRANSPORT:REST",
-     .help = "also write the image there, as 'lade copy' would",
+     .help = "name of the image: in the local store, or where --push, --load and -o send it",
      .repeats = true},
     {.name = "target",
      .value = "STAGE",
@@ -90,25 +88,23 @@ constexpr std::array<OptionSpec, 20> kBuildOptions = {{
     {.name = "ignorefile",
      .value = "FILE",
      .help = "patterns of what in CONTEXT to ignore, instead of .containerignore or .dockerignore"},
-    {.name = "iidfile",
-     .value = "FILE",
-     .help = "write the image ID (digest of the config) to this file"},
-    {.name = "digestfile",
-     .value = "FILE",
-     .help = "write the digest of the manifest to this file"},
     {.name = "jobs",
      .letter = 'j',
      .value = "N",
      .help = "stages built at once (default: one for each CPU)"},
 }};
-constexpr std::array<std::span<const OptionSpec>, 4> kGroups = {kBuildOptions, kBuildCacheOptions,
-                                                                kRegistryOptions, kProgressOptions};
+constexpr std::array<std::span<const OptionSpec>, 5> kGroups = {
+    kBuildOptions, kResultOptions, kBuildCacheOptions, kRegistryOptions, kProgressOptions};
 
-constexpr std::array<std::string_view, 10> kExamples = {
+constexpr std::array<std::string_view, 14> kExamples = {
     "Build this directory into the local store",
     "lade build -t app .",
     "Build and push",
-    "lade build -t app -o docker://registry.example/app:1.0 .",
+    "lade build -t registry.example/app:1.0 --push .",
+    "Build the files of one stage into a directory",
+    "lade build --target artifacts -o out .",
+    "Attach a provenance and the list of packages",
+    "lade build -t registry.example/app:1.0 --provenance --sbom --push .",
     "Build one stage with an argument, into a layout",
     "lade build --target test --build-arg VERSION=1.2 -o oci:out:test .",
     "Check the Containerfile, for a program to read",
@@ -227,7 +223,6 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
     options.containerfile = file;
   }
   options.ignore_file = arguments.value_or("ignorefile", "");
-  options.names = arguments.values("tag");
   options.target = arguments.value_or("target", "");
   options.build_args = build_args(arguments, environment);
   options.labels = pairs(arguments, "label");
@@ -303,28 +298,13 @@ class Bases {
   std::mutex mutex_;
 };
 
-void write_output(const std::string& name, const build::BuildResult& result, LocalStore& store,
-                  Session& session, Stores& stores, ProgressObserver& progress,
-                  const std::stop_token& stop) {
-  with_context([&] { return cat("write ", printable(name)); },
-               [&] {
-                 OpenedDestination destination = open_destination(name, session, stores);
-                 const CopyOptions options{.what = CopyOptions::What::all};
-                 const CopyPlan plan = plan_copy(store.images(), result.root().descriptor,
-                                                 destination.writer->accepts(), options);
-                 if (!destination.tag)
-                   throw Error(Errc::invalid_argument,
-                               "an image is written under a tag, not under a digest");
-                 run_copy(plan, store.images(), *destination.writer, {*destination.tag}, options,
-                          progress, stop);
-                 destination.writer->finish();
-               });
-}
-
 int run_build(const Arguments& arguments, const Environment& environment) {
   allow_many_files();
   const Call call = read_call(arguments);
-  const build::BuildOptions options = build_options(arguments, environment);
+  build::BuildOptions options = build_options(arguments, environment);
+  const std::vector<OutputSpec> outputs = read_outputs(arguments);
+  read_result_options(arguments, outputs, options);
+  check_outputs(outputs, options);
   BuildCacheOptions cache_options = build_cache_options(arguments, options);
   const StopOnSignal stop;
   const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
@@ -352,22 +332,24 @@ int run_build(const Arguments& arguments, const Environment& environment) {
           return;
         }
         const build::BuildResult result = build::build(options, services, stop.token());
-        for (const std::string& output : arguments.values("output")) {
-          write_output(output, result, store, *session, stores, *progress, stop.token());
-        }
+        if (arguments.flag("verify-reproducible"))
+          verify_reproducible(options, services, result, stop.token());
+        write_outputs(outputs, {.options = options,
+                                .result = result,
+                                .session = *session,
+                                .stores = stores,
+                                .progress = *progress,
+                                .stop = stop.token()});
         caches.write(stop.token());
+        write_result_files(arguments, result);
         const oci::Descriptor& root = result.root().descriptor;
-        if (const auto file = arguments.value("iidfile")) {
-          // The image ID; of several images the index's digest, as docker.
-          const auto* manifest = std::get_if<oci::Manifest>(&result.root().parsed);
-          write_text_file(*file, (manifest != nullptr ? manifest->config : root).digest.str());
-        }
-        if (const auto file = arguments.value("digestfile"))
-          write_text_file(*file, root.digest.str());
         progress->notify({.kind = ProgressEvent::Kind::summary,
                           .note = cat("built ", root.digest.str(), ", ", result.steps, " steps, ",
                                       result.cached_steps, " from the cache")});
-        print(cat(root.digest.str(), "\n"));
+        const bool streamed = std::any_of(outputs.begin(), outputs.end(), [](const auto& output) {
+          return output.dest == "-" || output.dest.ends_with(":-");
+        });
+        if (!streamed) print(cat(root.digest.str(), "\n"));
       });
   return status;
 }
@@ -381,8 +363,15 @@ const VerbSpec kBuildVerb = {
     .description =
         "Builds an image from a Containerfile (or Dockerfile) and the files of the directory "
         "CONTEXT (default: this one), keeps it in "
-        "the local store under the names given by -t, and writes it to each -o as well. Prints the "
-        "digest of the image's manifest.\n\n"
+        "the local store under the names given by -t, and writes it to each -o TRANSPORT:REST as "
+        "well. Docker's forms of -o, --push and --load say instead where the result goes, and the "
+        "local store then gets no name, unless -o type=image asks for it. Prints the "
+        "digest of the image's manifest, or of the index.\n\n"
+        "The types of -o are local and tar (the files; DIR and - are short for them), oci, docker, "
+        "dir, image, registry and cacheonly, with the keys dest, name, push, push-by-digest, "
+        "compression, compression-level, force-compression, oci-mediatypes, platform-split, tar, "
+        "annotation[-LEVEL][[PLATFORM]].KEY, rewrite-timestamp, attestation-prefix and "
+        "oci-artifact. docs/build.md has them in full.\n\n"
         "Stages that the target does not need are not built; the others run in parallel. Each RUN, "
         "COPY and ADD makes a layer. Steps "
         "are cached by what they depend on: files by content, not by date. With SOURCE_DATE_EPOCH "
