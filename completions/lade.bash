@@ -7,7 +7,7 @@ _lade() {
     case $word in
       --store) skip=1 ;;
       -*) ;;
-      *) verb="${verb:+$verb }$word"; case $verb in index|manifest|blob) ;; *) break ;; esac ;;
+      *) verb="${verb:+$verb }$word"; case $verb in index|manifest|blob|runtime) ;; *) break ;; esac ;;
     esac
   done
   case "$verb:$prev" in
@@ -31,13 +31,28 @@ _lade() {
     "tags:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     "tags:--sort") COMPREPLY=($(compgen -W "name semver" -- "$cur")); return ;;
     "repos:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime create:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime start:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime state:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime kill:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime delete:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime pause:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime resume:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime run:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime exec:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime list:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime list:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime ps:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime ps:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "runtime update:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune index copy sync tag delete manifest login logout inspect tags repos digest blob completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune index copy sync tag delete manifest login logout inspect tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     blob) COMPREPLY=($(compgen -W "get" -- "$cur")) ;;
-    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --output -o --target --build-arg --label --platform --secret --ssh --no-cache --network --format --compression-format --compression-level --check --call --ignorefile --iidfile --digestfile --jobs -j --cache-from --cache-to --cache-ttl --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
+    runtime) COMPREPLY=($(compgen -W "spec create start state kill delete pause resume run exec list ps update features" -- "$cur")) ;;
+    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --target --build-arg --label --platform --secret --ssh --no-cache --network --format --compression-format --compression-level --check --call --ignorefile --jobs -j --output -o --push --load --annotation --created-annotation --unsetlabel --inherit-labels --identity-label --omit-history --os-feature --os-version --squash --squash-all --timestamp --source-date-epoch --rewrite-timestamp --provenance --sbom --attest --metadata-file --iidfile --iidfile-raw --digestfile --verify-reproducible --cache-from --cache-to --cache-ttl --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'images') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --quiet -q --help" -- "$cur")); fi ;;
     'rmi') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'prune') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --help" -- "$cur")); fi ;;
@@ -58,6 +73,20 @@ _lade() {
     'digest') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'manifest get') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --output -o --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'blob get') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--output -o --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
+    'runtime spec') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--bundle -b --rootless --help" -- "$cur")); fi ;;
+    'runtime create') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--bundle -b --pid-file --console-socket --preserve-fds --no-new-keyring --detach -d --no-pivot --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime start') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime state') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime kill') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime delete') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--force -f --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime pause') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime resume') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime run') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--bundle -b --pid-file --console-socket --preserve-fds --no-new-keyring --detach -d --keep --no-pivot --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime exec') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--process -p --cwd --env -e --user -u --additional-gids -g --cap -c --tty -t --no-new-privs --pid-file --console-socket --preserve-fds --no-new-keyring --detach -d --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime list') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format -f --quiet -q --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime ps') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format -f --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime update') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--resources -r --memory --memory-reservation --memory-swap --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --root --log --log-format --systemd-cgroup --help" -- "$cur")); fi ;;
+    'runtime features') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'completion') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'help') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
   esac

@@ -110,14 +110,15 @@ void apply_entries(const std::vector<LayerEntry>& entries, const DirFd& root) {
   PipeSource source(pipe);
   ApplyOptions options = apply_options();
   options.whiteouts = false;
-  std::exception_ptr failure;
+  std::exception_ptr read_failure;
+  std::exception_ptr write_failure;
   {
     const std::jthread reader([&] {
       try {
         apply_layer(root, source, options);
       } catch (...) {
-        failure = std::current_exception();
-        pipe.abandon(failure);
+        read_failure = std::current_exception();
+        pipe.abandon(read_failure);
       }
     });
     struct PipeSink final : Sink {
@@ -129,11 +130,12 @@ void apply_entries(const std::vector<LayerEntry>& entries, const DirFd& root) {
       write_tar(entries, sink, {});
       pipe.close();
     } catch (...) {
-      pipe.fail(std::current_exception());
-      if (!failure) failure = std::current_exception();
+      write_failure = std::current_exception();
+      pipe.fail(write_failure);
     }
   }
-  if (failure) std::rethrow_exception(failure);
+  if (read_failure) std::rethrow_exception(read_failure);
+  if (write_failure) std::rethrow_exception(write_failure);
 }
 
 }  // namespace

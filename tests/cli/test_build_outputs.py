@@ -67,6 +67,8 @@ class Outputs(Case):
         self.assertEqual(self.names(), ["localhost/app:latest"])
         self.build("-t", "app", "-o", '"name=b,c:1",type=image')
         self.assertEqual(self.names(), ["localhost/app:latest", "localhost/b:latest", "localhost/c:1"])
+        self.build("-t", "app", "-o", "type=image,annotation.url=https://registry.example/")
+        self.assertIn("registry.example", self.lade("inspect", "--raw", "app").out)
         self.build("-t", "d", "-o", "type=cacheonly")
         self.assertEqual(len(self.names()), 3)
 

@@ -306,6 +306,12 @@ int run_build(const Arguments& arguments, const Environment& environment) {
   read_result_options(arguments, outputs, options);
   check_outputs(outputs, options);
   BuildCacheOptions cache_options = build_cache_options(arguments, options);
+  const bool in_config =
+      std::any_of(cache_options.to.begin(), cache_options.to.end(),
+                  [](const auto& to) { return to.type == buildcache::CacheType::inline_config; });
+  if (in_config && arguments.flag("verify-reproducible"))
+    throw UsageError(
+        "--verify-reproducible cannot compare images that carry a cache (type=inline)");
   const StopOnSignal stop;
   const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
   const auto session =

@@ -269,9 +269,11 @@ build::Annotation annotation_at(std::string_view option, const std::string& leve
 OutputSpec parse_output(const std::string& text) {
   if (text.empty()) throw UsageError("option --output is empty");
   if (text == "-") return {.type = Type::tar, .text = text, .dest = "-"};
-  if (has_transport(text)) return {.type = Type::transport, .text = text, .dest = text};
+  const bool typed = text.starts_with("type=") || text.find(",type=") != std::string::npos ||
+                     text.find("\"type=") != std::string::npos;
+  if (!typed && has_transport(text)) return {.type = Type::transport, .text = text, .dest = text};
   const std::vector<std::string> words = csv_fields("output", text);
-  if (words.size() == 1 && words.front() == text && !text.starts_with("type="))
+  if (!typed && words.size() == 1 && words.front() == text)
     return {.type = Type::local, .text = text, .dest = text};
   return parse_typed(text, words);
 }

@@ -180,7 +180,8 @@ bool goes_to_store(const std::vector<OutputSpec>& outputs, bool named) {
   };
   if (std::any_of(outputs.begin(), outputs.end(), is_docker_form))
     return std::any_of(outputs.begin(), outputs.end(), [](const OutputSpec& output) {
-      return output.type == Type::image && output.names.empty();
+      return output.type == Type::image && output.names.empty() && output.annotations.empty() &&
+             !output.form;
     });
   return named || outputs.empty();
 }
@@ -192,7 +193,7 @@ std::vector<OutputSpec> read_outputs(const Arguments& arguments) {
   for (const std::string& text : arguments.values("output")) outputs.push_back(parse_output(text));
   if (arguments.flag("push")) {
     const auto image = std::find_if(outputs.begin(), outputs.end(), [](const OutputSpec& output) {
-      return output.type == Type::image;
+      return output.type == Type::image || output.type == Type::registry;
     });
     if (image != outputs.end()) {
       image->push = true;

@@ -57,8 +57,7 @@ class Writing {
       case Type::docker:
         return write_docker();
       case Type::image:
-        for (const std::string& name : spec_.names)
-          store().images().tag(Tag{build::full_image_name(name)}, root());
+        write_names();
         if (spec_.push) push();
         return;
       case Type::registry:
@@ -74,6 +73,14 @@ class Writing {
   }
   [[nodiscard]] build::ExportOptions export_options() const {
     return {.platform_split = spec_.platform_split, .attestation_prefix = spec_.attestation_prefix};
+  }
+
+  /// Those of the build are there already, unless this output has a document of its own.
+  void write_names() {
+    const oci::Descriptor document = root();
+    for (const std::string& name : names())
+      store().images().tag(Tag{build::full_image_name(name)}, document);
+    if (names().empty()) store().images().tag(Tag{}, document);
   }
 
   void write_tar() {
