@@ -30,7 +30,8 @@ class Outputs(Case):
         return call("build", "--progress", "plain", *words, self.context, **options)
 
     def names(self):
-        return sorted(row["name"] for row in json.loads(self.lade("images", "--format", "json").out))
+        rows = json.loads(self.lade("images", "--format", "json").out)
+        return sorted(row["name"] for row in rows if row["name"])
 
     def layout(self, path):
         """The root document of a layout with one entry, and its descriptor."""
