@@ -30,7 +30,7 @@ class ReplaceableSource final : public Source {
       return verified_->read(out);
     } catch (const Error& e) {
       if (!is_mismatch(e) || !distrust_()) throw;
-      throw Error(Errc::unavailable, cat(e.what(), "; another place will be asked"), e.detail());
+      throw Error(Errc::unavailable, cat(e.what(), "; it will be read anew"), e.detail());
     }
   }
 

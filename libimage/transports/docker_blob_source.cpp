@@ -36,19 +36,22 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
 }  // namespace
 
 BlobSource::BlobSource(std::shared_ptr<Registry> registry, std::string repository,
-                       const oci::Descriptor& blob, std::uint64_t offset)
+                       const oci::Descriptor& blob, std::uint64_t offset,
+                       std::shared_ptr<bool> continued)
     : registry_(std::move(registry)),
       scopes_({pull_scope(repository)}),
       url_(registry_->url(repository, cat("/blobs/", blob.digest.str()))),
       size_(blob.size),
       seen_(offset),
-      seen_at_failure_(offset) {
+      seen_at_failure_(offset),
+      continued_(std::move(continued)) {
   request();
 }
 
 void BlobSource::request() {
   Call call{.url = url_};
   if (seen_ > 0) call.headers.add("Range", cat("bytes=", seen_, "-"));
+  if (seen_ > 0 && continued_) *continued_ = true;
   Response response = registry_->send(call, scopes_);
   if (seen_ > 0 && response.status == 206) {
     continue_at_range(response);

@@ -10,9 +10,11 @@ namespace lade::docker {
 class BlobSource final : public Source {
  public:
   /// The content from `offset` (less than the blob's size, unless both are 0) on. Sends the first
-  /// request; throws error_of() its answer.
+  /// request; throws error_of() its answer. `continued`, if given, becomes true when the stream is
+  /// put together of several answers.
   BlobSource(std::shared_ptr<Registry> registry, std::string repository,
-             const oci::Descriptor& blob, std::uint64_t offset = 0);
+             const oci::Descriptor& blob, std::uint64_t offset = 0,
+             std::shared_ptr<bool> continued = nullptr);
 
   std::size_t read(std::span<std::byte> out) override;
 
@@ -28,7 +30,8 @@ class BlobSource final : public Source {
   std::uint64_t size_;
   std::uint64_t seen_ = 0;
   std::uint64_t seen_at_failure_ = 0;
-  unsigned failures_ = 0;  // in a row, without progress worth the name
+  unsigned failures_ = 0;            // in a row, without progress worth the name
+  std::shared_ptr<bool> continued_;  // may be null
   std::unique_ptr<Source> body_;
 };
 

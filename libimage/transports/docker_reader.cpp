@@ -95,12 +95,23 @@ std::unique_ptr<Source> RepositoryReader::open_foreign(const oci::Descriptor& bl
 }
 
 std::unique_ptr<Source> RepositoryReader::do_open(const oci::Descriptor& blob) {
+  return open_blob(blob, nullptr);
+}
+
+Reader::OpenedBlob RepositoryReader::do_open_somewhere(const oci::Descriptor& blob) {
+  const auto continued = std::make_shared<bool>(false);
+  return {.source = open_blob(blob, continued),
+          .distrust = [continued] { return std::exchange(*continued, false); }};
+}
+
+std::unique_ptr<Source> RepositoryReader::open_blob(const oci::Descriptor& blob,
+                                                    const std::shared_ptr<bool>& continued) {
   const auto what = [&] { return cat("read ", blob.digest.str(), " of ", repository_.describe()); };
   return with_context(what, [&]() -> std::unique_ptr<Source> {
     if (is_document(blob.media_type)) return open_document(blob);
     try {
-      auto source =
-          std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob);
+      auto source = std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(),
+                                                 blob, std::uint64_t{0}, continued);
       repository_.registry().saw(blob, repository_.name());
       return source;
     } catch (const Error& e) {

@@ -96,10 +96,14 @@ class RepositoryReader final : public Reader {
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override;
+  /// What was put together of several answers and is wrong may be right when it comes in one.
+  OpenedBlob do_open_somewhere(const oci::Descriptor& blob) override;
   std::unique_ptr<Source> do_open_at(const oci::Descriptor& blob, std::uint64_t offset) override;
 
  private:
   std::unique_ptr<Source> open_document(const oci::Descriptor& document);
+  std::unique_ptr<Source> open_blob(const oci::Descriptor& blob,
+                                    const std::shared_ptr<bool>& continued);
   std::unique_ptr<Source> open_foreign(const oci::Descriptor& blob);
   [[nodiscard]] Scopes scopes() const { return {pull_scope(repository_.name())}; }
   Repository repository_;

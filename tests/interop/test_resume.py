@@ -107,7 +107,7 @@ class Resume(Case):
                 file.write(bytes(1000))
             conf = self.write("registries.conf", f'[[registry]]\nlocation="{self.registry.host}"\n[[registry.mirror]]\nlocation="{mirror.host}"\n')
             result = self.lade(*self.pull(self.registry.host), env={**self.env, "CONTAINERS_REGISTRIES_CONF": str(conf)})
-            self.assertIn("another place will be asked", result.err)
+            self.assertIn("it will be read anew", result.err)
             self.assertIn(("GET", f"/v2/app/blobs/{self.layer}", "HTTP/1.1", "200"), mirror.requests())
         self.assertIn("200", self.requests("GET", self.layer))
         self.check_pulled()

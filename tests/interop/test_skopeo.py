@@ -166,6 +166,9 @@ class Skopeo(Case):
         bad = self.ours("copy", "--multi-arch", "linux/amd64,arm64", "oci:ix:all", "dir:out")
         self.assertIn('invalid platform format \\"arm64\\" in --multi-arch', bad.err)
 
+    def test_lists_do_not_fit_into_docker_archives(self):
+        self.both("copy", "-q", "--all", "oci:ix:all", "docker-archive:out:x:y", clean=["out"])
+
     def test_options_of_copy(self):
         self.both("copy", "-q", "oci:l:a", "dir:out", clean=["out"])
         self.both("copy", "--format", "v2s2", "oci:l:a", "dir:out", out=progress, clean=["out"])

@@ -92,7 +92,7 @@ def free_port():
 class Registry:
     """Debian's docker-registry on a free loopback port; a context manager."""
 
-    def __init__(self, directory, htpasswd=None, certificate=None, key=None, delete=True, readonly=False, access_log=False):
+    def __init__(self, directory, htpasswd=None, certificate=None, key=None, delete=True, readonly=False, access_log=False, auth=None):
         need("docker-registry")
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
@@ -106,6 +106,8 @@ class Registry:
             config["storage"]["maintenance"] = {"readonly": {"enabled": True}}
         if htpasswd:
             config["auth"] = {"htpasswd": {"realm": "test", "path": str(htpasswd)}}
+        if auth:
+            config["auth"] = auth
         if certificate:
             config["http"]["tls"] = {"certificate": str(certificate), "key": str(key)}
         self.config = self.directory / "config.json"
@@ -137,12 +139,13 @@ class Registry:
         return re.findall(pattern, (self.directory / "log").read_text(errors="replace"))
 
 
-def certificate(directory, name="IP:127.0.0.1"):
+def certificate(directory, name="IP:127.0.0.1", kind="ec"):
     """A key and a certificate for `name` in a directory that works as --cert-dir: (key, certificate)."""
     need("openssl")
     directory.mkdir(parents=True, exist_ok=True)
     key, made = directory / "server.pem", directory / "ca.crt"
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3", "-subj", "/CN=test",
+    curve = ["-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else []
+    run("openssl", "req", "-x509", "-newkey", kind, *curve, "-nodes", "-days", "3", "-subj", "/CN=test",
         "-addext", f"subjectAltName={name}", "-keyout", key, "-out", made)
     return key, made
 

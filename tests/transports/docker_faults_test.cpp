@@ -163,7 +163,8 @@ TEST(DockerFaults, NoticesOtherBytesInTheResumedPart) {
     send_part(connection, other, 0, other.size(), false);
     return true;
   });
-  EXPECT_EQ(room.failure(), Errc::digest_mismatch);
+  EXPECT_EQ(room.failure(), Errc::unavailable);      // it may be right in one piece:
+  EXPECT_EQ(room.failure(), Errc::digest_mismatch);  // it is not
 }
 
 TEST(DockerFaults, NoticesAFlippedBit) {

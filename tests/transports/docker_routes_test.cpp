@@ -204,7 +204,7 @@ TEST_F(DockerRoutes, ThrowWrongBytesOfAMirrorAwayAndAskTheNext) {
   for (int mirror = 0; mirror < 2; ++mirror) {
     EXPECT_EQ(code_of([&] { (void)read_whole(*opened.reader, blob); }, &message),
               Errc::unavailable);
-    EXPECT_NE(message.find("; another place will be asked"), std::string::npos) << message;
+    EXPECT_NE(message.find("; it will be read anew"), std::string::npos) << message;
   }
   EXPECT_EQ(read_whole(*opened.reader, blob), "a");
   EXPECT_EQ(read_whole(*opened.reader, blob), "a");

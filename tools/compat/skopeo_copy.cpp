@@ -102,6 +102,11 @@ class Copy {
   }
 
   CopyPlan make_plan(Source& source, const Writer::Accepts& accepts) const {
+    const bool single = options_.what == CopyOptions::What::one_platform;
+    if (oci::is_index(source.root.media_type) && !single && !accepts.indexes) {
+      throw Fatal(cat("copying multiple images: destination transport ", go_quote(to_.transport),
+                      " does not support copying multiple images as a group"));
+    }
     try {
       return plan_copy(*source.reader, source.root, accepts, options_);
     } catch (const Error& e) {
