@@ -10,6 +10,7 @@ namespace lade::build {
 namespace {
 
 constexpr std::size_t kMaxStages = 10'000;
+constexpr std::size_t kMaxGlobalArgs = 10'000;
 
 bool is_stage_name(std::string_view name) {
   if (name.empty() || name[0] < 'a' || name[0] > 'z') return false;
@@ -47,6 +48,8 @@ void add_global_arg(Containerfile& file, const LogicalLine& line) {
     arg.empty_continuation = std::exchange(empty_continuation, 0);
     if (equals != std::string::npos) arg.value = word.substr(equals + 1);
     if (arg.name.empty()) throw Error(Errc::invalid_content, "ARG has an empty name");
+    if (file.global_args.size() == kMaxGlobalArgs)
+      throw Error(Errc::limit_exceeded, cat("more than ", kMaxGlobalArgs, " ARGs before FROM"));
     file.global_args.push_back(std::move(arg));
   }
 }

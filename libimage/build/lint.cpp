@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -13,7 +14,9 @@ namespace {
 
 /// Findings of one build: what is beyond is dropped, a file of that many is read by nobody.
 constexpr std::size_t kMaxWarnings = 10'000;
+/// Comparing names takes time: of more, or of longer ones, none is suggested.
 constexpr std::size_t kMaxSuggestions = 1'000;
+constexpr std::size_t kMaxSuggestedBytes = 100;
 
 constexpr std::string_view kCommentPrefix = "check=";
 
@@ -193,8 +196,11 @@ Error lint_error(const std::vector<LintWarning>& warnings) {
 
 std::string suggestion(std::string_view name, const std::vector<std::string>& known,
                        std::string_view mark) {
-  if (known.size() > kMaxSuggestions) return {};
-  const auto near = nearest(name, known);
+  if (known.size() > kMaxSuggestions || name.size() > kMaxSuggestedBytes) return {};
+  std::vector<std::string> candidates;
+  std::copy_if(known.begin(), known.end(), std::back_inserter(candidates),
+               [](const std::string& text) { return text.size() <= kMaxSuggestedBytes; });
+  const auto near = nearest(name, candidates);
   return near ? cat(" (did you mean ", mark, *near, "?)") : std::string();
 }
 

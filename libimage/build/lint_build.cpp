@@ -1,5 +1,7 @@
 #include "libimage/build/lint_build.h"
 
+#include <utility>
+
 #include "libimage/base/text.h"
 #include "libimage/image/select.h"
 
@@ -61,37 +63,49 @@ void collect(const BuildOptions& options, const BuildServices& services, Contain
     if (seen.emplace(warning.rule->name, warning.lines, warning.detail).second)
       result.warnings.push_back(warning);
   };
+  const std::vector<Linter> linters = linters_of(run);
+  bool first = true;
   for (const StageGraph& graph : graphs_to_check(run)) {
-    BuildLint lint(run, graph, found);
-    lint.start();
+    BuildLint lint(linters, graph, found);
+    if (std::exchange(first, false)) lint.check_file();
+    lint.check_stages();
     read_bases(run, graph, lint);
   }
   sort_warnings(result.warnings);
-  if (!result.warnings.empty() && lint_settings(run.file(), options.build_args).error)
+  if (!result.warnings.empty() && linters.front().settings().error)
     result.error = lint_error(result.warnings);
 }
 
 }  // namespace
 
-BuildLint::BuildLint(BuildRun& run, const StageGraph& graph, Found found)
-    : graph_(graph),
-      settings_(lint_settings(run.file(), run.options().build_args)),
-      found_(std::move(found)),
-      images_(graph.images.size()),
-      ends_(graph.stages.size()) {
+std::vector<Linter> linters_of(BuildRun& run) {
+  const LintSettings settings = lint_settings(run.file(), run.options().build_args);
+  std::vector<Linter> out;
   for (const BuildTarget& target : run.targets()) {
-    linters_.emplace_back(LintInput{.file = run.file(),
-                                    .build_args = run.options().build_args,
-                                    .globals = target.globals,
-                                    .platform = target.platform,
-                                    .ignore = [&run] { return ignore_of(run); }},
-                          settings_);
+    out.emplace_back(LintInput{.file = run.file(),
+                               .build_args = run.options().build_args,
+                               .globals = target.globals,
+                               .platform = target.platform,
+                               .ignore = [&run] { return ignore_of(run); }},
+                     settings);
   }
+  return out;
 }
 
-void BuildLint::start() {
+BuildLint::BuildLint(const std::vector<Linter>& linters, const StageGraph& graph, Found found)
+    : linters_(linters),
+      graph_(graph),
+      found_(std::move(found)),
+      images_(graph.images.size()),
+      ends_(graph.stages.size()) {}
+
+void BuildLint::check_file() {
   const std::scoped_lock lock(mutex_);
   for (const Linter& linter : linters_) tell(linter.check_file());
+}
+
+void BuildLint::check_stages() {
+  const std::scoped_lock lock(mutex_);
   advance();
 }
 
@@ -132,18 +146,16 @@ void BuildLint::tell(const std::vector<LintWarning>& warnings) {
   }
 }
 
-std::unique_ptr<BuildLint> start_lint(BuildRun& run, const StageGraph& graph) {
-  // Shared: an image that could not be read before the build may be found by the build itself.
-  const auto warnings = std::make_shared<std::vector<LintWarning>>();
-  auto lint = std::make_unique<BuildLint>(run, graph, [&run, warnings](const LintWarning& found) {
-    warnings->push_back(found);
-    warn(run.services(), lint_text(*run.file().source, found));
-  });
-  lint->start();
-  if (!lint->settings().error) return lint;
-  read_bases(run, graph, *lint);
-  if (!warnings->empty()) throw lint_error(*warnings);
-  return lint;
+RunningLint::RunningLint(BuildRun& run, const StageGraph& graph)
+    : linters_(linters_of(run)), lint_(linters_, graph, [this, &run](const LintWarning& found) {
+        found_.push_back(found);
+        warn(run.services(), lint_text(*run.file().source, found));
+      }) {
+  lint_.check_file();
+  lint_.check_stages();
+  if (!linters_.front().settings().error) return;
+  read_bases(run, graph, lint_);
+  if (!found_.empty()) throw lint_error(found_);
 }
 
 CheckResult check_build(const BuildOptions& options, const BuildServices& services) {

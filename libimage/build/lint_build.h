@@ -14,20 +14,23 @@
 
 namespace lade::build {
 
-/// Feeds the linter with base images as they become known, and hands on what it finds: each stage
+/// A linter for each target of the build, which outlives them. Throws what lint_settings() throws.
+std::vector<Linter> linters_of(BuildRun& run);
+
+/// Feeds linters with base images as they become known, and hands on what it finds: each stage
 /// of the graph is checked once, as soon as what it starts from is known. Thread-safe.
 class BuildLint {
  public:
   /// Told of each finding once, by one thread at a time.
   using Found = std::function<void(const LintWarning&)>;
 
-  /// Everything outlives the object. Throws what lint_settings() throws.
-  BuildLint(BuildRun& run, const StageGraph& graph, Found found);
+  /// `linters` are linters_of() the build; they and the graph outlive the object.
+  BuildLint(const std::vector<Linter>& linters, const StageGraph& graph, Found found);
 
-  [[nodiscard]] const LintSettings& settings() const noexcept { return settings_; }
-
-  /// Checks the file, and every stage that needs no image.
-  void start();
+  /// Checks the file as a whole.
+  void check_file();
+  /// Checks every stage that needs no image.
+  void check_stages();
   /// Checks the stages that wait for image `index` of the graph.
   void image_known(std::size_t index, const oci::ImageConfig& config);
 
@@ -36,10 +39,9 @@ class BuildLint {
   void advance();
   void tell(const std::vector<LintWarning>& warnings);
 
+  const std::vector<Linter>& linters_;
   const StageGraph& graph_;
-  LintSettings settings_;
   Found found_;
-  std::vector<Linter> linters_;  // one for each target of the build
 
   std::mutex mutex_;
   std::vector<std::optional<LintBase>> images_;                     // guarded by mutex_
@@ -47,9 +49,23 @@ class BuildLint {
   std::set<std::tuple<std::string, LineRange, std::string>> told_;  // guarded by mutex_
 };
 
-/// Lint beside a build: findings are the observer's warnings. Where the settings make them errors,
-/// the configs of all base images are read first, and findings throw lint_error().
-std::unique_ptr<BuildLint> start_lint(BuildRun& run, const StageGraph& graph);
+/// Checks beside a build: findings are the observer's warnings.
+class RunningLint {
+ public:
+  /// Checks the file, and the stages that need no image. Where the settings make findings errors,
+  /// the configs of all base images are read first, and findings throw lint_error(). `run` and
+  /// `graph` outlive the object.
+  RunningLint(BuildRun& run, const StageGraph& graph);
+
+  void image_known(std::size_t index, const oci::ImageConfig& config) {
+    lint_.image_known(index, config);
+  }
+
+ private:
+  const std::vector<Linter> linters_;
+  std::vector<LintWarning> found_;
+  BuildLint lint_;
+};
 
 /// What `lade build --check` tells.
 struct CheckResult {

@@ -10,6 +10,9 @@
 namespace lade::build::rules {
 namespace {
 
+/// Of one instruction: more are told by nobody and read by nobody.
+constexpr std::size_t kMaxMissing = 100;
+
 char escape_of(const LintStep& step) { return step.input.file.escape; }
 
 std::string arguments_without_flags(const LintStep& step) {
@@ -64,7 +67,7 @@ void undefined_var(const LintStep& step, const LintReport& report) {
   std::set<std::string> missing;
   const VariableLookup lookup = [&](std::string_view name) {
     auto value = step.scope.value(name);
-    if (!value) missing.emplace(name);
+    if (!value && missing.size() < kMaxMissing) missing.emplace(name);
     return value;
   };
   if (step.line.keyword == "ARG") {
@@ -76,10 +79,12 @@ void undefined_var(const LintStep& step, const LintReport& report) {
     for (const VariableText& text : variable_texts(step.line, escape_of(step)))
       (void)expanded_text(text, lookup, escape_of(step));
   }
+  std::vector<std::string> known;
   for (const std::string& name : missing) {
     if (step.scope.declared().contains(name)) continue;
-    std::vector<std::string> known;
-    for (const auto& [set, value] : step.scope.values()) known.push_back(set);
+    if (known.empty()) {
+      for (const auto& [set, value] : step.scope.values()) known.push_back(set);
+    }
     report(step.line.lines,
            cat("Usage of undefined variable '$", name, "'", suggestion(name, known, "$")));
   }

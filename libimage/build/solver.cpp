@@ -42,7 +42,7 @@ class Solver {
   Solver(BuildRun& run, StageGraph graph, const std::stop_token& stop)
       : run_(run),
         graph_(std::move(graph)),
-        lint_(start_lint(run_, graph_)),
+        lint_(run_, graph_),
         queue_(stop),
         images_(graph_.images.size()),
         running_(graph_.stages.size()),
@@ -79,7 +79,7 @@ class Solver {
     try {
       images_[index].source = BaseImage::open(run_, image, queue_.stop());
       images_[index].state = images_[index].source->state();
-      lint_->image_known(index, images_[index].state->image);
+      lint_.image_known(index, images_[index].state->image);
     } catch (const Error& e) {
       notify(Kind::failed, item, label, e.what());
       throw run_.file().source->error(e.code(), image.lines, cat(label, ": ", e.what()),
@@ -289,7 +289,7 @@ class Solver {
 
   BuildRun& run_;
   const StageGraph graph_;
-  const std::unique_ptr<BuildLint> lint_;
+  RunningLint lint_;
   WorkQueue queue_;
   // Each element is written by the work that makes it, and read by those who saw its milestone.
   std::vector<Image> images_;

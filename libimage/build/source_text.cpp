@@ -13,23 +13,32 @@ constexpr std::size_t kMaxShownBytes = 160;  // of one line
 }  // namespace
 
 SourceText::SourceText(std::string name, std::string text)
-    : name_(std::move(name)), text_(std::move(text)) {}
+    : name_(std::move(name)), text_(std::move(text)) {
+  for (std::size_t end = text_.find('\n'); end != std::string::npos;
+       end = text_.find('\n', end + 1))
+    starts_.push_back(end + 1);
+}
+
+std::string_view SourceText::line(std::size_t number) const {
+  const std::size_t start = starts_[number - 1];
+  const std::size_t end = number == starts_.size() ? text_.size() : starts_[number] - 1;
+  return std::string_view(text_).substr(start, end - start);
+}
 
 std::string SourceText::place(const LineRange& lines) const {
   return cat(printable(name_), ":", lines.first);
 }
 
 std::string SourceText::excerpt(const LineRange& lines) const {
-  const std::vector<std::string_view> all = split(text_, '\n');
   const std::size_t from = lines.first > 1 ? lines.first - 1 : 1;
   const std::size_t shown = std::min(lines.last, lines.first + kMaxShownLines - 1);
-  const std::size_t to = std::min(all.size(), shown == lines.last ? lines.last + 1 : shown);
+  const std::size_t to = std::min(starts_.size(), shown == lines.last ? lines.last + 1 : shown);
   const std::size_t width = std::to_string(to).size();
   std::string out;
   for (std::size_t number = from; number <= to; ++number) {
-    std::string_view line = all[number - 1];
+    std::string_view line = this->line(number);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (number == all.size() && line.empty()) break;  // the file's last newline
+    if (number == starts_.size() && line.empty()) break;  // the file's last newline
     const bool marked = number >= lines.first && number <= lines.last;
     const std::string digits = std::to_string(number);
     if (!out.empty()) out += '\n';

@@ -32,8 +32,11 @@ class SourceText {
                             ErrorDetail detail = {}) const;
 
  private:
+  [[nodiscard]] std::string_view line(std::size_t number) const;
+
   std::string name_;
   std::string text_;
+  std::vector<std::size_t> starts_ = {0};  // of the lines
 };
 
 /// Shared by every instruction of the file.

@@ -8,7 +8,7 @@ namespace {
 
 /// Of hostile files that let a value grow: what is longer is not followed.
 constexpr std::size_t kMaxValueBytes = std::size_t{64} * 1024;
-constexpr std::size_t kMaxNames = 2'000;
+constexpr std::size_t kMaxNames = 500;
 
 void add(std::vector<VariableText>& out, std::string text) {
   if (text.find('$') != std::string::npos) out.push_back({.text = std::move(text)});
