@@ -4,6 +4,7 @@
 #include "libimage/transports/docker_json.h"
 #include "libimage/transports/docker_repository.h"
 #include "libimage/transports/docker_routes.h"
+#include "libimage/transports/docker_writer.h"
 #include "libimage/transports/registry.h"
 
 namespace lade {
@@ -32,6 +33,10 @@ void visit_tags(const std::string& registry, const std::string& repository, Sess
 }
 
 void read_when_resolved(Reader& reader) { docker::read_when_resolved(reader); }
+
+void ask_ahead(Writer& writer) {
+  if (auto* repository = dynamic_cast<docker::RepositoryWriter*>(&writer)) repository->ask_ahead();
+}
 
 void check_credentials(const std::string& registry, Session& session) {
   const auto shared = docker::open_registry(registry, session);

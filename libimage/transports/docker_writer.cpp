@@ -46,6 +46,13 @@ std::optional<Referrer> referrer_of(const oci::Descriptor& descriptor, const std
   return std::nullopt;
 }
 
+/// What Docker's registry says of a manifest that is right, while another upload of one of its
+/// blobs ends: it reads the blob's link as that is written.
+bool meets_another_upload(const Error& error) {
+  const auto* detail = std::get_if<HttpDetail>(&error.detail());
+  return detail != nullptr && detail->registry_code == "DIGEST_INVALID";
+}
+
 enum class Deletion { of_tag, of_document };
 
 /// What the registry said, and what it means.
@@ -70,6 +77,25 @@ Writer::Accepts RepositoryWriter::accepts() const {
   return {.default_layer_codec = "gzip", .documents_imply_blobs = true};
 }
 
+void RepositoryWriter::ask_ahead() {
+  const auto* tag = std::get_if<Tag>(&own_reference_);
+  if (tag == nullptr) return;
+  const std::scoped_lock lock(ahead_mutex_);
+  asking_ = std::jthread([this, tag] {
+    try {
+      ahead_ = repository().resolve(*tag, sessions_->scopes());
+    } catch (const std::exception&) {  // whoever needs the registry will say so
+      return;
+    }
+  });
+}
+
+bool RepositoryWriter::was_tagged(const oci::Descriptor& descriptor) {
+  const std::scoped_lock lock(ahead_mutex_);
+  if (asking_.joinable()) asking_.join();
+  return ahead_ && ahead_->digest == descriptor.digest && ahead_->size == descriptor.size;
+}
+
 bool RepositoryWriter::contains(const oci::Descriptor& blob) {
   {
     const std::scoped_lock lock(mutex_);
@@ -88,6 +114,7 @@ bool RepositoryWriter::contains(const oci::Descriptor& blob) {
     }
     if (!is_unknown(blob.media_type)) return false;
   }
+  if (is_document(blob.media_type) && was_tagged(blob)) return true;
   if (was_new()) return false;
   const auto found = repository().resolve(blob.digest, sessions_->scopes());  // says what it does
   if (!found) {
@@ -118,15 +145,23 @@ std::unique_ptr<BlobWriter> RepositoryWriter::start_blob(const BlobHint& hint) {
 void RepositoryWriter::put_document(const std::string& reference, const oci::Descriptor& descriptor,
                                     const std::string& raw) {
   const auto what = [&] { return cat("write ", reference, " to ", repository().describe()); };
+  const Call call{.method = "PUT",
+                  .url = repository().manifest_url(reference),
+                  .headers = {{"Content-Type", descriptor.media_type}},
+                  .body = RequestBody::of(raw)};
   with_context(what, [&] {
-    Response response = repository().registry().expect_success(
-        {.method = "PUT",
-         .url = repository().manifest_url(reference),
-         .headers = {{"Content-Type", descriptor.media_type}},
-         .body = RequestBody::of(raw)},
-        sessions_->scopes());
-    check_stored_digest(response, descriptor.digest);
-    add_to_referrers_tag(descriptor, raw, response);
+    Registry& registry = repository().registry();
+    for (unsigned attempt = 1;; ++attempt) {
+      Response response = registry.send(call, sessions_->scopes());
+      if (succeeded(response)) {
+        check_stored_digest(response, descriptor.digest);
+        return add_to_referrers_tag(descriptor, raw, response);
+      }
+      const Error error = error_of(response);
+      if (!meets_another_upload(error) || attempt >= registry.retry().attempts) throw Error(error);
+      wait_before_retry(registry.retry(), delay_after(registry.retry(), attempt, error),
+                        registry.stop());
+    }
   });
 }
 
@@ -210,7 +245,9 @@ void RepositoryWriter::put_under(const std::string& name, const oci::Descriptor&
     const std::scoped_lock lock(mutex_);
     was_put = was_put || documents_.contains(descriptor.digest);
   }
-  if (!was_put && is_tagged(name, descriptor)) return;
+  const auto* own = std::get_if<Tag>(&own_reference_);
+  const bool is_own = own != nullptr && own->value == name;
+  if (!was_put && ((is_own && was_tagged(descriptor)) || is_tagged(name, descriptor))) return;
   try {
     put_document(name, descriptor, raw_of(descriptor));
   } catch (const Error& e) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "libimage/transports/docker_repository.h"
@@ -15,6 +16,10 @@ class RepositoryWriter final : public Writer {
  public:
   /// `own_reference` is what an empty Tag means.
   RepositoryWriter(Repository repository, TagOrDigest own_reference);
+
+  /// Asks what the own tag names, on a thread, while the caller does something else. Where it is
+  /// what will be written, contains() and tag() need not ask.
+  void ask_ahead();
 
   bool contains(const oci::Descriptor& blob) override;
   std::unique_ptr<BlobWriter> start_blob(const BlobHint& hint) override;
@@ -30,6 +35,8 @@ class RepositoryWriter final : public Writer {
   void remove(const TagOrDigest& reference) override;
 
  private:
+  /// True if the answer to ask_ahead() is `descriptor`; waits for it.
+  [[nodiscard]] bool was_tagged(const oci::Descriptor& descriptor);
   bool may_be_sent_unasked(const oci::Descriptor& blob);
   /// True if the repository came into being with what this session puts there.
   bool was_new();
@@ -56,6 +63,9 @@ class RepositoryWriter final : public Writer {
   std::optional<Served> waiting_;            // guarded by mutex_; not sent yet
   std::mutex waiting_order_;                 // held while waiting_ is sent and replaced
   std::mutex referrers_mutex_;               // one at a time: read, change, write
+  std::mutex ahead_mutex_;
+  std::optional<oci::Descriptor> ahead_;  // written by asking_, read when it is joined
+  std::jthread asking_;                   // guarded by ahead_mutex_
 };
 
 /// See docker_upload.cpp.

@@ -32,6 +32,10 @@ void visit_tags(const std::string& registry, const std::string& repository, Sess
 /// resolved: then both are one request. Means nothing to other readers.
 void read_when_resolved(Reader& reader);
 
+/// Lets a writer to a registry ask what its own tag names while the caller does something else.
+/// Means nothing to other writers.
+void ask_ahead(Writer& writer);
+
 /// Asks the registry for an answer to the session's credentials for it. Throws Error{unauthorized,
 /// denied} if it refuses them.
 void check_credentials(const std::string& registry, Session& session);

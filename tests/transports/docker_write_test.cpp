@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "libimage/transports/registry.h"
+
 #include "tests/transports/docker_room.h"
 
 namespace lade::testing {
@@ -172,6 +174,48 @@ TEST(DockerWriter, RefusesWrongContentBeforeTheRegistryHasItAll) {
     EXPECT_FALSE(room.registry.blob("test/image", expected.digest));
   }
   EXPECT_EQ(room.registry.open_uploads(), 0U);
+}
+
+TEST(DockerWriter, AsksOnceForATagThatIsWhatWillBeWritten) {
+  DockerRoom room;
+  const std::string raw = manifest_text();
+  room.registry.put_manifest("test/image", "latest", kType, raw);
+  const auto writer = room.writer();
+  ask_ahead(*writer);
+  EXPECT_TRUE(writer->contains(oci::describe(kType, raw)));
+  writer->tag(Tag{}, oci::describe(kType, raw));
+  EXPECT_EQ(room.registry.count("HEAD", ""), 1U);
+  EXPECT_EQ(room.registry.count("PUT", ""), 0U);
+  EXPECT_FALSE(writer->contains(oci::describe(kType, manifest_text("b"))));
+}
+
+TEST(DockerWriter, PutsAManifestAgainThatMetAnotherUpload) {
+  DockerRoom room;
+  std::atomic<int> refused = 0;
+  room.registry.set_hook([&](test::FakeRequest& request, test::FakeConnection& connection) {
+    if (request.method != "PUT" || refused++ > 0) return false;
+    connection.respond(request, 400, {}, R"({"errors":[{"code":"DIGEST_INVALID"}]})");
+    return true;
+  });
+  const auto writer = room.writer();
+  const oci::Descriptor document = oci::describe(kType, manifest_text());
+  writer->put_manifest(document, manifest_text());
+  writer->tag(Tag{}, document);
+  EXPECT_TRUE(room.registry.manifest("test/image", "latest"));
+}
+
+TEST(DockerReader, ReadsWhatItResolvesByOneRequest) {
+  DockerRoom room;
+  const std::string raw = manifest_text();
+  room.registry.put_manifest("test/image", "latest", kType, raw);
+  const auto reader = room.reader();
+  read_when_resolved(*reader);
+  const auto found = reader->resolve(Tag{});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(read_whole(*reader, *found), raw);
+  EXPECT_EQ(room.registry.count("GET", "/manifests/"), 1U);
+  EXPECT_EQ(room.registry.count("HEAD", ""), 0U);
+  EXPECT_FALSE(room.reader("test/image:absent")->resolve(Tag{}));
 }
 
 TEST(DockerWriter, AsksForNoSmallBlobOfARepositoryThatDidNotExist) {

@@ -7,6 +7,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/transports/registry.h"
 
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
@@ -162,6 +163,7 @@ class CopyRun {
                                   [&] { check_writable(*file); });
                    }
                    enforce_policy(from, environment_);
+                   ask_registries_ahead();
                    source_ = open_image(from, *source_session_, stores_, Reading::surely);
                    plan_all();
                    if (arguments_.flag("dry-run")) {
@@ -191,11 +193,26 @@ class CopyRun {
     }
   }
 
+  /// Registries are asked what is there while the source is opened.
+  void ask_registries_ahead() {
+    for (Destination& destination : destinations_) {
+      if (!destination.name.starts_with("docker://")) continue;
+      try {
+        destination.opened = open_destination(destination.name, *destination_session_, stores_);
+        ask_ahead(*destination.opened.writer);
+      } catch (const Error&) {  // said when it is opened again, if the source can be
+        destination.opened = {};
+      }
+    }
+  }
+
   void plan_all() {
     CopyPlanner planner(*source_->reader, source_->root, options_);
     for (Destination& destination : destinations_) {
       attempt(destination, [&] {
-        destination.opened = open_destination(destination.name, *destination_session_, stores_);
+        if (destination.opened.writer == nullptr) {
+          destination.opened = open_destination(destination.name, *destination_session_, stores_);
+        }
         Writer::Accepts accepts = destination.opened.writer->accepts();
         // What no name reaches is pruned from the local store, which is no mirror.
         if (!destination.opened.owned) accepts.referrers = false;

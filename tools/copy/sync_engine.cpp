@@ -82,8 +82,13 @@ class Syncer {
   void run(std::vector<Work>& work) {
     std::vector<GraphNode> nodes;
     nodes.reserve(work.size());
+    std::map<const SyncRepository*, std::size_t> first;
     for (Work& one : work) {
-      nodes.push_back({.run = [this, &one](const std::stop_token& stop) { run_one(one, stop); }});
+      GraphNode node{.run = [this, &one](const std::stop_token& stop) { run_one(one, stop); }};
+      // The first image of a repository goes alone: the others find what they share with it.
+      const auto [at, is_first] = first.emplace(one.repository, nodes.size());
+      if (!is_first) node.needs.push_back(at->second);
+      nodes.push_back(std::move(node));
     }
     run_graph(nodes, options_.jobs, stop_);
   }
