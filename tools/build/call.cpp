@@ -1,7 +1,6 @@
 #include "tools/build/call.h"
 
 #include <algorithm>
-#include <array>
 
 #include "libimage/base/base64.h"
 #include "libimage/base/error.h"
