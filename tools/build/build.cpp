@@ -17,13 +17,14 @@
 #include "tools/build/result_words.h"
 #include "tools/build/verbs.h"
 #include "tools/build/write_outputs.h"
+#include "tools/common/base_images.h"
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
-#include "tools/common/policy.h"
 #include "tools/common/process.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
+#include "tools/common/step_runner.h"
 #include "tools/common/terminal.h"
 
 namespace lade::tools {
@@ -93,8 +94,9 @@ constexpr std::array<OptionSpec, 17> kBuildOptions = {{
      .value = "N",
      .help = "stages built at once (default: one for each CPU)"},
 }};
-constexpr std::array<std::span<const OptionSpec>, 5> kGroups = {
-    kBuildOptions, kResultOptions, kBuildCacheOptions, kRegistryOptions, kProgressOptions};
+constexpr std::array<std::span<const OptionSpec>, 6> kGroups = {
+    kBuildOptions,  kResultOptions,   kBuildCacheOptions,
+    kRunnerOptions, kRegistryOptions, kProgressOptions};
 
 constexpr std::array<std::string_view, 14> kExamples = {
     "Build this directory into the local store",
@@ -246,58 +248,6 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
   return options;
 }
 
-/// Finds base images: any transport's name, the local store's, then a registry's. What the system's
-/// policy does not allow is refused.
-class Bases {
- public:
-  Bases(Session& session, Stores& stores, const Environment& environment)
-      : session_(session), stores_(stores), environment_(environment) {}
-
-  build::ResolvedBase resolve(const std::string& name) {
-    OpenedImage image = open(name);
-    if (image.owned) return {.reader = std::move(image.owned), .root = std::move(image.root)};
-    return {.reader = std::shared_ptr<Reader>(image.reader, [](Reader*) {}),
-            .root = std::move(image.root)};
-  }
-
- private:
-  OpenedImage open(const std::string& name) {
-    enforce_policy(name, environment_);
-    {
-      const std::scoped_lock lock(mutex_);  // Stores opens the local store at its first use
-      try {
-        return open_image(name, session_, stores_);
-      } catch (const Error& e) {
-        if (e.code() != Errc::not_found || !Reference::try_parse(name)) throw;
-      }
-    }
-    return open_remote(name);
-  }
-
-  /// In the registries where a short name may be, in order.
-  OpenedImage open_remote(const std::string& name) {
-    const auto& expand = session_.options().expand_name;
-    const std::vector<std::string> names = expand ? expand(name) : std::vector<std::string>{name};
-    std::string failures;
-    for (const std::string& full : names) {
-      try {
-        const std::string remote = cat("docker://", full);
-        enforce_policy(remote, environment_);
-        return open_image(remote, session_, stores_);
-      } catch (const Error& e) {
-        if (names.size() == 1) throw;
-        failures += cat(" [", printable(full), ": ", e.what(), "]");
-      }
-    }
-    throw Error(Errc::not_found, cat("no registry gives ", quoted(name), ":", failures));
-  }
-
-  Session& session_;
-  Stores& stores_;
-  const Environment& environment_;
-  std::mutex mutex_;
-};
-
 int run_build(const Arguments& arguments, const Environment& environment) {
   allow_many_files();
   const Call call = read_call(arguments);
@@ -322,10 +272,10 @@ int run_build(const Arguments& arguments, const Environment& environment) {
       [&] {
         Stores stores(environment);
         LocalStore& store = stores.local();
-        Bases bases(*session, stores, environment);
+        BaseImages bases(*session, stores, environment);
         BuildCaches caches(std::move(cache_options), options, environment, *session, store,
                            *progress);
-        const auto runner = sandbox::builtin_runner();
+        const auto runner = make_step_runner(arguments, environment);
         const build::BuildServices services{
             .store = store,
             .runner = *runner,

@@ -1,0 +1,27 @@
+/// Which runner executes commands in containers: the built-in one, or another OCI runtime.
+#pragma once
+#include <array>
+#include <memory>
+
+#include "libimage/sandbox/step_runner.h"
+
+#include "tools/common/options.h"
+
+namespace lade::tools {
+
+inline constexpr std::array<OptionSpec, 2> kRunnerOptions = {{
+    {.name = "runtime",
+     .value = "NAME",
+     .help = "have this OCI runtime make the containers (crun, runc or a path) instead of the "
+             "built-in runner"},
+    {.name = "runtime-flag",
+     .value = "FLAG",
+     .help = "a global flag for --runtime, with its dashes or without",
+     .repeats = true},
+}};
+
+/// Reads kRunnerOptions and $LADE_RUNTIME. UsageError if there is no such program.
+std::unique_ptr<sandbox::StepRunner> make_step_runner(const Arguments& arguments,
+                                                      const Environment& environment);
+
+}  // namespace lade::tools
