@@ -102,6 +102,8 @@ complete -c lade -n "__lade_verb 'build'" -l verify-reproducible -d 'build a sec
 complete -c lade -n "__lade_verb 'build'" -l cache-from -r -d 'find results of steps there too: type=registry,ref=REF (a cache, or an image with an inline one), type=local,src=DIR[,tag=TAG|,digest=DIGEST]'
 complete -c lade -n "__lade_verb 'build'" -l cache-to -r -d 'add the results of the steps there: type=registry,ref=REF, type=local,dest=DIR[,tag=TAG], type=inline; mode=max for all steps instead of those of the image, ignore-error=true, image-manifest=false, oci-mediatypes=false, reset=true'
 complete -c lade -n "__lade_verb 'build'" -l cache-ttl -r -d 'use no result that is older, such as 36h or 7d; 0 uses none'
+complete -c lade -n "__lade_verb 'build'" -l runtime -r -d 'have this OCI runtime make the containers (crun, runc or a path) instead of the built-in runner'
+complete -c lade -n "__lade_verb 'build'" -l runtime-flag -r -d 'a global flag for --runtime, with its dashes or without'
 complete -c lade -n "__lade_verb 'build'" -l authfile -r -d 'registry credentials in the format of auth.json'
 complete -c lade -n "__lade_verb 'build'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS with the registry'
 complete -c lade -n "__lade_verb 'build'" -l creds -r -d 'credentials for the registry'
