@@ -63,9 +63,9 @@ UniqueFd cgroup_tree(const RuntimeConfig& config, const MountOptions& options) {
     if (!target) throw_errno("open directory");
     attach(own_group(hierarchy, config, options).get(), target.get());
     for (const std::string& controller : hierarchy.controllers) {
-      if (controller != name && hierarchy.controllers.size() > 1) {
-        (void)::symlinkat(name.c_str(), tree.get(), controller.c_str());
-      }
+      if (controller == name || hierarchy.controllers.size() == 1) continue;
+      // Without it the hierarchy is still found under its own name.
+      if (::symlinkat(name.c_str(), tree.get(), controller.c_str()) != 0) continue;
     }
   }
   MountOptions readonly;
