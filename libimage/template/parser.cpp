@@ -1,13 +1,13 @@
 #include "libimage/template/parser.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/template/functions.h"
 #include "libimage/template/go_text.h"
 #include "libimage/template/lexer.h"
+#include "libimage/template/number_literal.h"
 
 namespace lade::templates {
 namespace {
@@ -448,39 +448,10 @@ class Parser {
         fail(cat("malformed character constant: ", token.text));
       return Value::of(static_cast<std::int64_t>(rune));
     }
-    if (const auto integer = integer_of(token.text)) return Value::of(*integer);
-    if (const auto real = real_of(token.text)) return Value::of(*real);
+    if (const auto integer = integer_literal(token.text)) return Value::of(*integer);
+    if (const auto real = real_literal(token.text)) return Value::of(*real);
     const bool digits = token.text.find_first_not_of("+-0123456789") == std::string::npos;
     fail(cat(digits ? "integer overflow: " : "illegal number syntax: ", go_quote(token.text)));
-  }
-
-  static std::optional<std::int64_t> integer_of(std::string text) {
-    text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
-    const bool negative = text.starts_with("-");
-    if (negative || text.starts_with("+")) text.erase(0, 1);
-    int base = 10;
-    if (text.size() > 1 && text.front() == '0') {
-      const char mark = lower_case(text)[1];
-      base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
-      text.erase(0, mark == 'x' || mark == 'b' || mark == 'o' ? 2 : 1);
-    }
-    if (negative) text.insert(0, "-");
-    std::int64_t value = 0;
-    const auto done = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (done.ec != std::errc() || done.ptr != text.data() + text.size()) return std::nullopt;
-    return value;
-  }
-
-  static std::optional<double> real_of(std::string text) {
-    text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
-    if (text.starts_with("+")) text.erase(0, 1);
-    if (text.find_first_of(".eEpP") == std::string::npos) return std::nullopt;
-    double value = 0;
-    const bool hex = text.find_first_of("xX") != std::string::npos;
-    if (hex) return std::nullopt;
-    const auto done = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (done.ec != std::errc() || done.ptr != text.data() + text.size()) return std::nullopt;
-    return value;
   }
 
   const std::string& name_;
