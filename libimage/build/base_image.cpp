@@ -146,14 +146,14 @@ StageState empty_state(const BuildRun& run, const oci::Platform& platform) {
 
 void fetch_layers(LocalStore& store, const RootFs& root, unsigned jobs,
                   const std::stop_token& stop) {
-  std::vector<const RootFsLayer*> missing;
+  std::vector<oci::Descriptor> missing;
   for (const RootFsLayer& layer : root.layers()) {
     if (store.images().contains(layer.blob)) continue;
     if (layer.source) layer.source->fetch(layer.blob);
-    missing.push_back(&layer);
+    missing.push_back(layer.blob);
   }
   parallel_for(
-      missing.size(), jobs, [&](std::size_t i) { store.require(missing[i]->blob); }, stop);
+      missing.size(), jobs, [&](std::size_t i) { store.require(missing[i]); }, stop);
 }
 
 }  // namespace lade::build

@@ -78,7 +78,7 @@ BuiltImage built_image(BuildRun& run, FinishedTarget target, const std::string& 
   const ResultOptions& options = run.options().result;
   StageState& state = target.state;
   buildcache::StepCache* cache = run.services().cache;
-  if (cache != nullptr) cache->add_result(state.root.layers());
+  if (cache != nullptr) cache->add_result(state.root);
   if (options.squash != Squash::none)
     squash_layers(run, state, options.squash == Squash::all ? 0 : state.base_layers);
   finish_config(run, state.image);
@@ -86,7 +86,7 @@ BuiltImage built_image(BuildRun& run, FinishedTarget target, const std::string& 
   for (const RootFsLayer& layer : state.root.layers())
     state.image.diff_ids.push_back(layer.diff_id);
   if (cache != nullptr) {
-    std::string records = cache->inline_cache(state.root.layers());
+    std::string records = cache->inline_cache(state.root);
     if (!records.empty())
       state.image.unknown[std::string(oci::kInlineCacheMember)] = std::move(records);
   }

@@ -48,7 +48,12 @@ class Solver {
         running_(graph_.stages.size()),
         finished_(graph_.stages.size()),
         image_milestones_(graph_.images.size()),
-        stage_milestones_(graph_.stages.size()) {}
+        stage_milestones_(graph_.stages.size()),
+        users_(graph_.stages.size(), 0) {
+    for (const std::size_t target : graph_.targets) ++users_[target];
+    for (const GraphStage& stage : graph_.stages)
+      for_each_stage_of(stage, [this](std::size_t used) { ++users_[used]; });
+  }
 
   std::vector<FinishedTarget> solve() {
     for (std::size_t i = 0; i < images_.size(); ++i) queue_.add(0, [this, i] { find_image(i); });
@@ -149,6 +154,24 @@ class Solver {
     finished_[index] = std::move(running.context->state());
     running.context.reset();
     reach(stage_milestones_[index]);
+    release_what(stage);
+  }
+
+  /// The stages that `stage` stands on or copies from.
+  template <typename Visit>
+  static void for_each_stage_of(const GraphStage& stage, const Visit& visit) {
+    if (stage.base.kind == TreeRef::Kind::stage) visit(stage.base.index);
+    for (const auto& [text, ref] : stage.from) {
+      if (ref.kind == TreeRef::Kind::stage) visit(ref.index);
+    }
+  }
+
+  /// Forgets the stages that `stage`, which has ended, was the last to use.
+  void release_what(const GraphStage& stage) {
+    const std::scoped_lock lock(mutex_);
+    for_each_stage_of(stage, [this](std::size_t used) {
+      if (--users_[used] == 0) finished_[used].reset();
+    });
   }
 
   static const Instruction& instruction_at(const RunningStage& running, const StageSource& source) {
@@ -298,6 +321,7 @@ class Solver {
   std::mutex mutex_;
   std::vector<Milestone> image_milestones_;  // guarded by mutex_
   std::vector<Milestone> stage_milestones_;  // guarded by mutex_
+  std::vector<std::size_t> users_;           // guarded by mutex_: how many stages need each yet
   std::list<std::jthread> watchers_;         // guarded by mutex_; joined first
 };
 

@@ -47,7 +47,7 @@ std::optional<StepResult> StageContext::find_step(const std::string& key) const 
   if (own && (!oldest || own->stored >= oldest)) return own;
   buildcache::StepCache* cache = run_.services().cache;
   if (cache == nullptr) return std::nullopt;
-  std::optional<StepResult> found = cache->find(key, state_.root.layers().size());
+  std::optional<StepResult> found = cache->find(key, state_.root.depth());
   if (found) store.put_step(*found);
   return found;
 }
@@ -78,9 +78,7 @@ void StageContext::record_step(const std::string& key, StepAliases aliases) cons
   run_.services().cache->record({.key = key,
                                  .aliases = std::move(aliases.keys),
                                  .marks = std::move(aliases.marks),
-                                 .layers = &state_.root.layers(),
-                                 .chain = state_.root.chain(),
-                                 .below = state_.root.chain_below()});
+                                 .root = &state_.root});
 }
 
 std::optional<StepResult> StageContext::result_of(const std::string& key) {

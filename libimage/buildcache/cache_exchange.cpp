@@ -169,7 +169,7 @@ std::optional<StepResult> CacheExchange::find_in(Source& source, const std::stri
   source.created[key] = best->created_at;
   for (const std::string& alias : source.keys[best->top]) source.created[alias] = best->created_at;
   source.found_at[key] = best->top;
-  if (found.layer && !store_.images().contains(*found.layer)) {
+  if (found.layer) {  // even if it is here: its diff ID is what the source says
     source.promised[found.layer->digest].insert(key);
     store_.promise(*found.layer, source.reader);
   }
@@ -229,25 +229,21 @@ std::size_t CacheExchange::add_layer(const RootFsLayer& layer,
   return known->second;
 }
 
-std::optional<std::size_t> CacheExchange::add_layers(const std::vector<RootFsLayer>& layers) {
+std::optional<std::size_t> CacheExchange::add_layers(const RootFs& root) {
+  const auto chain = root.chain();
+  if (!chain) return std::nullopt;
+  if (const auto known = by_chain_.find(*chain); known != by_chain_.end()) return known->second;
+  const auto below = root.chain_below();
+  if (!below) return add_layer(root.top(), std::nullopt, *chain);
+  if (const auto known = by_chain_.find(*below); known != by_chain_.end())
+    return add_layer(root.top(), known->second, *chain);
   std::optional<std::size_t> top;
-  std::optional<ChainId> chain;
-  for (const RootFsLayer& layer : layers) {
-    chain = chain_id(chain, layer.diff_id);
-    top = add_layer(layer, top, *chain);
+  std::optional<ChainId> at;
+  for (const RootFsLayer& layer : root.layers()) {
+    at = chain_id(at, layer.diff_id);
+    top = add_layer(layer, top, *at);
   }
   return top;
-}
-
-std::optional<std::size_t> CacheExchange::add_layers(const StepDone& step) {
-  if (!step.chain) return std::nullopt;
-  if (const auto known = by_chain_.find(*step.chain); known != by_chain_.end())
-    return known->second;
-  if (step.below) {
-    if (const auto below = by_chain_.find(*step.below); below != by_chain_.end())
-      return add_layer(step.layers->back(), below->second, *step.chain);
-  }
-  return add_layers(*step.layers);
 }
 
 void CacheExchange::add_step(const std::string& key, std::size_t layer,
@@ -268,7 +264,7 @@ std::string CacheExchange::created_at_of(const std::string& key) const {
 
 void CacheExchange::record(const StepDone& step) {
   const std::scoped_lock lock(mutex_);
-  const std::optional<std::size_t> top = add_layers(step);
+  const std::optional<std::size_t> top = add_layers(*step.root);
   if (!top) return;  // an empty tree is no result in this format
   add_step(step.key, *top, step.marks);
   for (const std::string& alias : step.aliases) add_step(alias, *top, step.marks);
@@ -283,9 +279,9 @@ void CacheExchange::record(const StepDone& step) {
   }
 }
 
-void CacheExchange::add_result(const std::vector<RootFsLayer>& layers) {
+void CacheExchange::add_result(const RootFs& root) {
   const std::scoped_lock lock(mutex_);
-  if (const auto top = add_layers(layers)) results_.insert(*top);
+  if (const auto top = add_layers(root)) results_.insert(*top);
 }
 
 std::set<std::size_t> CacheExchange::layers_below(const std::set<std::size_t>& tops) const {
@@ -341,11 +337,12 @@ CacheSet CacheExchange::collected(CacheMode mode) const {
   return merged(set, {});
 }
 
-std::string CacheExchange::inline_cache(const std::vector<RootFsLayer>& layers) {
+std::string CacheExchange::inline_cache(const RootFs& root) {
   if (!options_.writes_inline) return {};
   const std::scoped_lock lock(mutex_);
-  const auto top = add_layers(layers);
+  const auto top = add_layers(root);
   if (!top) return {};
+  const std::vector<RootFsLayer> layers = root.layers();
   std::map<std::size_t, std::size_t> positions;
   for (const std::size_t i : layers_below({*top})) positions[i] = layers_[i].depth - 1;
   CacheSet set;  // in the order of the content, whatever the order of the threads

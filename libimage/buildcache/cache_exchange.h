@@ -52,8 +52,8 @@ class CacheExchange final : public StepCache {
   std::optional<StepResult> find(const std::string& key, std::size_t depth) override;
   bool is_marked(const std::string& key) override;
   void record(const StepDone& step) override;
-  std::string inline_cache(const std::vector<RootFsLayer>& layers) override;
-  void add_result(const std::vector<RootFsLayer>& layers) override;
+  std::string inline_cache(const RootFs& root) override;
+  void add_result(const RootFs& root) override;
   bool lost_layers() override;
 
   /// What the build did, for export_cache().
@@ -72,8 +72,8 @@ class CacheExchange final : public StepCache {
     std::string created_at;
     std::set<std::string> marks = {};
   };
-  std::optional<std::size_t> add_layers(const StepDone& step);
-  std::optional<std::size_t> add_layers(const std::vector<RootFsLayer>& layers);
+  /// The topmost; nullopt for an empty tree.
+  std::optional<std::size_t> add_layers(const RootFs& root);
   std::size_t add_layer(const RootFsLayer& layer, const std::optional<std::size_t>& parent,
                         const ChainId& chain);
   void add_step(const std::string& key, std::size_t layer, const std::vector<std::string>& marks);

@@ -18,10 +18,7 @@ struct StepDone {
   std::vector<std::string> aliases = {};
   /// Keys that say something without a result ("a COPY of these words was stored").
   std::vector<std::string> marks = {};
-  /// The tree after the step, base layer first; read during the call only.
-  const std::vector<RootFsLayer>* layers = nullptr;
-  std::optional<ChainId> chain = {};  ///< of `layers`; nullopt if there are none
-  std::optional<ChainId> below = {};  ///< of `layers` without the last
+  const RootFs* root = nullptr;  ///< the tree after the step; read during the call only
 };
 
 /// Thread-safe. Neither member throws for what a source of the cache does wrong.
@@ -38,9 +35,9 @@ class StepCache {
 
   /// The value of the config's member "moby.buildkit.cache.v0" (JSON) for an image of these layers;
   /// "" if the image is not to have one.
-  virtual std::string inline_cache(const std::vector<RootFsLayer>& layers) = 0;
+  virtual std::string inline_cache(const RootFs& root) = 0;
   /// Tells that an image of these layers is a result of the build.
-  virtual void add_result(const std::vector<RootFsLayer>& layers) = 0;
+  virtual void add_result(const RootFs& root) = 0;
 
   /// To be called when a build failed: true if the reason may be that a layer which find() promised
   /// could not be had. Such layers are not given again, so that the build should be tried again.

@@ -16,25 +16,26 @@
 namespace lade {
 namespace {
 
-std::vector<std::unique_ptr<Part>> parts_of(LocalStore& store, const Stack& stack, bool copies,
+std::vector<std::unique_ptr<Part>> parts_of(LocalStore& store, Stack layers, bool copies,
                                             std::size_t merged) {
   std::vector<std::unique_ptr<Part>> parts;
-  const StackView view(stack);
-  for (std::size_t depth = stack.size(); depth > merged; --depth) {
-    if (auto list = stack[depth - 1]->in_memory()) {
+  const auto stack = std::make_shared<const Stack>(std::move(layers));  // shared by the parts
+  for (std::size_t depth = stack->size(); depth > merged; --depth) {
+    if (auto list = (*stack)[depth - 1]->in_memory()) {
       parts.push_back(std::make_unique<MemoryPart>(std::move(list)));
     } else if (copies) {
       merged = depth;
       break;
     } else {
-      parts.push_back(std::make_unique<DiskPart>([&store, layers = view.first(depth), merged] {
-        return layer_tree(store, layers, merged).dir;
+      parts.push_back(std::make_unique<DiskPart>([&store, stack, depth, merged] {
+        return layer_tree(store, StackView(*stack).first(depth), merged).dir;
       }));
     }
   }
   if (merged > 0) {
-    parts.push_back(std::make_unique<DiskPart>(
-        [&store, layers = view.first(merged)] { return whole_tree(store, layers).dir; }));
+    parts.push_back(std::make_unique<DiskPart>([&store, stack, merged] {
+      return whole_tree(store, StackView(*stack).first(merged)).dir;
+    }));
   }
   return parts;
 }
@@ -54,9 +55,9 @@ bool RootFs::State::copies() const { return options.force_copies || !overlay_wor
 
 bool RootFs::State::looks_into_whole_trees() const {
   if (options.force_copies) return true;
-  const auto on_disk = std::find_if(stack.rbegin(), stack.rend(),
-                                    [](const auto& layer) { return !layer->in_memory(); });
-  return on_disk != stack.rend() && !store->unpacked((*on_disk)->chain()) && copies();
+  StackedLayer* on_disk = top.get();
+  while (on_disk != nullptr && on_disk->in_memory()) on_disk = on_disk->below().get();
+  return on_disk != nullptr && !store->unpacked(on_disk->chain()) && copies();
 }
 
 RootFs::RootFs(LocalStore& store, RootFsOptions options)
@@ -79,7 +80,7 @@ MergedTree& RootFs::tree() {
   if (!tree_) {
     const bool copies = state_->looks_into_whole_trees();
     tree_ = std::make_unique<MergedTree>(
-        parts_of(*state_->store, state_->stack, copies, copies ? 0 : state_->merged()));
+        parts_of(*state_->store, state_->stack(), copies, copies ? 0 : state_->merged()));
   }
   return *tree_;
 }
@@ -91,7 +92,8 @@ auto RootFs::with_tree(const Body& body) {
       return body(tree());
     } catch (const PartNeedsUnpacking& part) {
       // Each time one list less is trusted, so this ends.
-      state_->stack.at(state_->stack.size() - 1 - part.position)->distrust_list();
+      const Stack stack = state_->stack();
+      stack.at(stack.size() - 1 - part.position)->distrust_list();
       tree_ = nullptr;
     }
   }
@@ -101,36 +103,44 @@ bool RootFs::runs_on_overlay() const { return !state_->copies(); }
 
 std::vector<std::string> RootFs::trees() const {
   std::vector<std::string> paths;
-  if (state_->stack.empty()) return paths;
-  if (state_->copies()) return {whole_tree(*state_->store, state_->stack).path};
-  for (const StackedLayer::Tree& tree :
-       overlay_trees(*state_->store, state_->stack, state_->merged()))
+  const Stack stack = state_->stack();
+  if (stack.empty()) return paths;
+  if (state_->copies()) return {whole_tree(*state_->store, stack).path};
+  for (const StackedLayer::Tree& tree : overlay_trees(*state_->store, stack, state_->merged()))
     paths.push_back(tree.path);
   return paths;
 }
 
 std::string RootFs::whole() const {
-  return state_->stack.empty() ? "" : whole_tree(*state_->store, state_->stack).path;
+  return state_->top ? whole_tree(*state_->store, state_->stack()).path : "";
 }
 
 void RootFs::push(const RootFsLayer& layer,
                   std::shared_ptr<const std::vector<LayerEntry>> entries) {
   auto next = std::make_shared<State>(*state_);
-  next->layers.push_back(layer);
-  next->stack.push_back(std::make_shared<StackedLayer>(layer, chain(), std::move(entries)));
+  next->top = std::make_shared<StackedLayer>(layer, state_->top, std::move(entries));
   forget_tree(std::move(next));
 }
 
-const std::vector<RootFsLayer>& RootFs::layers() const noexcept { return state_->layers; }
+std::vector<RootFsLayer> RootFs::layers() const {
+  std::vector<RootFsLayer> layers;
+  layers.reserve(depth());
+  for (const auto& layer : state_->stack()) layers.push_back(layer->layer());
+  return layers;
+}
+
+std::size_t RootFs::depth() const noexcept { return state_->depth(); }
+
+const RootFsLayer& RootFs::top() const noexcept { return state_->top->layer(); }
 
 std::optional<ChainId> RootFs::chain() const {
-  if (state_->stack.empty()) return std::nullopt;
-  return state_->stack.back()->chain();
+  if (!state_->top) return std::nullopt;
+  return state_->top->chain();
 }
 
 std::optional<ChainId> RootFs::chain_below() const {
-  if (state_->stack.empty()) return std::nullopt;
-  return state_->stack.back()->parent();
+  if (!state_->top) return std::nullopt;
+  return state_->top->parent();
 }
 
 std::optional<Attributes> RootFs::lookup(const std::string& path) {

@@ -43,7 +43,7 @@ bool overlay_works(const LocalStore& store);
 class MergedTree;
 
 /// Not thread-safe; stages have one each, and copies may be used by different threads. Copying it
-/// is cheap (a stage FROM another stage starts with a copy).
+/// is cheap (a stage FROM another stage starts with a copy), and copies share their layers.
 class RootFs {
  public:
   /// An empty root file system. `store` outlives it; layer blobs are read from store.images().
@@ -61,7 +61,11 @@ class RootFs {
   void push(const RootFsLayer& layer,
             std::shared_ptr<const std::vector<LayerEntry>> entries = nullptr);
 
-  [[nodiscard]] const std::vector<RootFsLayer>& layers() const noexcept;
+  /// Lowest first. The list is made by the call: ask depth() and top() where these will do.
+  [[nodiscard]] std::vector<RootFsLayer> layers() const;
+  [[nodiscard]] std::size_t depth() const noexcept;
+  /// @pre depth() > 0.
+  [[nodiscard]] const RootFsLayer& top() const noexcept;
   [[nodiscard]] std::optional<ChainId> chain() const;
   /// Of the layers below the topmost one.
   [[nodiscard]] std::optional<ChainId> chain_below() const;

@@ -117,12 +117,12 @@ sandbox::StepStatus RootFs::try_out(sandbox::RuntimeConfig step, sandbox::StepRu
                                     const sandbox::StepCall& call, const std::stop_token& stop) {
   LocalStore& store = *state_->store;
   const std::unique_ptr<LocalStore::Workspace> workspace = store.workspace();
-  if (state_->stack.empty()) {
+  if (!state_->top) {
     (void)put_on_copy(nullptr, *workspace, step);
   } else if (state_->copies()) {
-    (void)put_on_copy(whole_tree(store, state_->stack).dir.get(), *workspace, step);
+    (void)put_on_copy(whole_tree(store, state_->stack()).dir.get(), *workspace, step);
   } else {
-    const auto trees = overlay_trees(store, state_->stack, state_->merged());
+    const auto trees = overlay_trees(store, state_->stack(), state_->merged());
     (void)put_on_overlay(trees, *workspace, step);
     return runner.run(step, call, stop);
   }
@@ -135,12 +135,12 @@ std::optional<LayerResult> RootFs::run(sandbox::RuntimeConfig step, sandbox::Ste
   LocalStore& store = *state_->store;
   const StepCall call{step, runner, output, stop};
   Ran ran;
-  if (state_->stack.empty()) {
+  if (!state_->top) {
     ran = run_on_copy(store, nullptr, call);
   } else if (state_->copies()) {
-    ran = run_on_copy(store, whole_tree(store, state_->stack).dir.get(), call);
+    ran = run_on_copy(store, whole_tree(store, state_->stack()).dir.get(), call);
   } else {
-    ran = run_on_overlay(store, overlay_trees(store, state_->stack, state_->merged()), call);
+    ran = run_on_overlay(store, overlay_trees(store, state_->stack(), state_->merged()), call);
   }
   if (ran.changes.empty()) return std::nullopt;
   LayerResult result = write_layer(ran.changes, store.images(), options);

@@ -79,12 +79,34 @@ std::string make_whole(LocalStore& store, StackView stack) {
 
 }  // namespace
 
-StackedLayer::StackedLayer(const RootFsLayer& layer, std::optional<ChainId> parent,
+StackedLayer::StackedLayer(const RootFsLayer& layer, std::shared_ptr<StackedLayer> below,
                            std::shared_ptr<const std::vector<LayerEntry>> entries)
     : layer_(layer),
-      parent_(std::move(parent)),
-      chain_(chain_id(parent_, layer.diff_id)),
+      below_(std::move(below)),
+      depth_(below_ ? below_->depth() + 1 : 1),
+      chain_(chain_id(parent(), layer.diff_id)),
       entries_(std::move(entries)) {}
+
+StackedLayer::~StackedLayer() {
+  // Whoever drops the last share of a layer drops those below it here, one by one.
+  std::shared_ptr<StackedLayer> next = std::move(below_);
+  while (next && next.use_count() == 1) {
+    std::shared_ptr<StackedLayer> under = std::move(next->below_);
+    next = std::move(under);
+  }
+}
+
+std::optional<ChainId> StackedLayer::parent() const {
+  if (!below_) return std::nullopt;
+  return below_->chain();
+}
+
+Stack stack_of(const std::shared_ptr<StackedLayer>& top) {
+  Stack stack(top ? top->depth() : 0);
+  for (const std::shared_ptr<StackedLayer>* layer = &top; *layer; layer = &(*layer)->below())
+    stack[(*layer)->depth() - 1] = *layer;
+  return stack;
+}
 
 std::shared_ptr<const MemoryTree> StackedLayer::in_memory() {
   const std::lock_guard lock(list_lock_);

@@ -16,11 +16,20 @@ namespace lade {
 
 class StackedLayer {
  public:
-  StackedLayer(const RootFsLayer& layer, std::optional<ChainId> parent,
+  /// On top of `below`; nullptr: the lowest.
+  StackedLayer(const RootFsLayer& layer, std::shared_ptr<StackedLayer> below,
                std::shared_ptr<const std::vector<LayerEntry>> entries);
+  /// Drops a stack of any depth without recursion.
+  ~StackedLayer();
+  StackedLayer(const StackedLayer&) = delete;
+  StackedLayer& operator=(const StackedLayer&) = delete;
 
   [[nodiscard]] const RootFsLayer& layer() const noexcept { return layer_; }
-  [[nodiscard]] const std::optional<ChainId>& parent() const noexcept { return parent_; }
+  [[nodiscard]] const std::shared_ptr<StackedLayer>& below() const noexcept { return below_; }
+  /// How many layers there are, with this one.
+  [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
+  /// Chain ID of what is below.
+  [[nodiscard]] std::optional<ChainId> parent() const;
   [[nodiscard]] const ChainId& chain() const noexcept { return chain_; }
 
   /// The layer's own list, unless there is none, or it does not tell enough.
@@ -46,7 +55,8 @@ class StackedLayer {
   static Tree opened(const std::string& path);
 
   const RootFsLayer layer_;
-  const std::optional<ChainId> parent_;
+  std::shared_ptr<StackedLayer> below_;  // changed by the destructor only
+  const std::size_t depth_;
   const ChainId chain_;
   const std::shared_ptr<const std::vector<LayerEntry>> entries_;
   std::mutex list_lock_;
@@ -60,6 +70,9 @@ class StackedLayer {
 /// Base layer first.
 using Stack = std::vector<std::shared_ptr<StackedLayer>>;
 using StackView = std::span<const std::shared_ptr<StackedLayer>>;
+
+/// `top` and all below it.
+Stack stack_of(const std::shared_ptr<StackedLayer>& top);
 
 /// How many of the lowest layers of a stack of `depth` are merged into one tree.
 std::size_t merged_below(std::size_t depth, std::size_t merge_every) noexcept;

@@ -39,7 +39,7 @@ class CacheExchangeTest : public ::testing::Test {
   /// A cache of two steps on `base`: "first" made a layer, "second" none; "mark" is a mark.
   void write_cache() {
     CacheExchange exchange(store_, {.created_at = "2026-01-01T00:00:00Z"}, warnings_);
-    std::vector<RootFsLayer> layers = {base_.layer, first_.layer};
+    const RootFs layers = tree_of(store_, {base_.layer, first_.layer});
     StepDone step = done("first", layers);
     step.marks = {key_of("mark")};
     step.aliases = {key_of("alias")};
@@ -119,7 +119,7 @@ TEST_F(CacheExchangeTest, PassesOnWhatItFoundWithItsDate) {
   write_cache();
   CacheExchange exchange(store_, from_remote(), warnings_);
   ASSERT_TRUE(exchange.find(key_of("alias"), 1));
-  const std::vector<RootFsLayer> layers = {base_.layer, first_.layer};
+  const RootFs layers = tree_of(store_, {base_.layer, first_.layer});
   exchange.record(done("alias", layers));
   const CacheSet set = exchange.collected(CacheMode::max);
   std::set<Digest> digests;
@@ -133,8 +133,8 @@ TEST_F(CacheExchangeTest, PassesOnWhatItFoundWithItsDate) {
 
 TEST_F(CacheExchangeTest, GivesMinOnlyTheLayersOfTheResult) {
   CacheExchange exchange(store_, {.created_at = "2026-01-01T00:00:00Z"}, warnings_);
-  const std::vector<RootFsLayer> builder = {base_.layer, other_.layer};
-  const std::vector<RootFsLayer> result = {base_.layer, first_.layer};
+  const RootFs builder = tree_of(store_, {base_.layer, other_.layer});
+  const RootFs result = tree_of(store_, {base_.layer, first_.layer});
   exchange.record(done("builder", builder));
   exchange.record(done("result", result));
   exchange.add_result(result);
@@ -147,9 +147,10 @@ TEST_F(CacheExchangeTest, GivesMinOnlyTheLayersOfTheResult) {
 TEST_F(CacheExchangeTest, WritesAnInlineCacheThatIsReadFromTheImage) {
   CacheExchange writer(store_, {.writes_inline = true, .created_at = "2026-01-01T00:00:00Z"},
                        warnings_);
-  const std::vector<RootFsLayer> layers = {base_.layer, first_.layer};
+  const RootFs layers = tree_of(store_, {base_.layer, first_.layer});
   writer.record(done("first", layers));
-  writer.record(done("elsewhere", {other_.layer}));
+  const RootFs elsewhere = tree_of(store_, {other_.layer});
+  writer.record(done("elsewhere", elsewhere));
   oci::ImageConfig config;
   config.architecture = "amd64";
   config.os = "linux";
@@ -174,7 +175,7 @@ TEST_F(CacheExchangeTest, WritesAnInlineCacheThatIsReadFromTheImage) {
 
 TEST_F(CacheExchangeTest, WritesNoInlineCacheUnlessAsked) {
   CacheExchange exchange(store_, {}, warnings_);
-  EXPECT_EQ(exchange.inline_cache({base_.layer}), "");
+  EXPECT_EQ(exchange.inline_cache(tree_of(store_, {base_.layer})), "");
 }
 
 TEST_F(CacheExchangeTest, ReadsBuildKitsRecordsWithoutHittingThem) {

@@ -58,7 +58,7 @@ class CacheExportTest : public ::testing::Test {
 
   CacheSet step(const std::string& name, const MadeLayer& top) {
     CacheExchange exchange(store_, {.created_at = "2026-01-01T00:00:00Z"}, warnings_);
-    const std::vector<RootFsLayer> layers = {base_.layer, top.layer};
+    const RootFs layers = tree_of(store_, {base_.layer, top.layer});
     exchange.record(done(name, layers));
     return exchange.collected(CacheMode::max);
   }

@@ -78,13 +78,15 @@ inline MadeLayer made_layer(const std::string& name) {
   return {.tar = std::move(tar), .layer = std::move(layer)};
 }
 
-inline StepDone done(const std::string& step, const std::vector<RootFsLayer>& layers) {
-  StepDone out{.key = key_of(step), .layers = &layers};
-  for (const RootFsLayer& layer : layers) {
-    out.below = out.chain;
-    out.chain = chain_id(out.chain, layer.diff_id);
-  }
-  return out;
+/// The tree of these layers, whose blobs nobody opens.
+inline RootFs tree_of(LocalStore& store, const std::vector<RootFsLayer>& layers) {
+  RootFs root(store);
+  for (const RootFsLayer& layer : layers) root.push(layer);
+  return root;
+}
+
+inline StepDone done(const std::string& step, const RootFs& root) {
+  return {.key = key_of(step), .root = &root};
 }
 
 }  // namespace lade::buildcache
