@@ -34,10 +34,12 @@ BuildResult build_once(const BuildOptions& options, const BuildServices& service
   ContainerfileText text = read_containerfile(options);
   BuildRun run(options, services, parse_containerfile(std::move(text.name), std::move(text.text)));
   warn_of_unused_arguments(run);
-  BuildResult result = store_result(
-      run, solve(run, stage_graph(run.file(), options.target, run.targets()), stop), stop);
-  run.finish();
-  return result;
+  struct Finish {  // also of a build that failed: what was learnt counts
+    BuildRun& run;
+    ~Finish() { run.finish(); }
+  } const finish{run};
+  return store_result(run, solve(run, stage_graph(run.file(), options.target, run.targets()), stop),
+                      stop);
 }
 
 }  // namespace

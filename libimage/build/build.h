@@ -38,6 +38,9 @@ struct SecretSource {
   std::string value = {};  ///< the content itself, printed nowhere
 };
 
+/// Whether the observer is told why each step was cached or executed, as lines or as JSON.
+enum class Explain { none, text, json };
+
 struct BuildOptions {
   std::string context = {};        ///< directory; "" if the build has none
   std::string containerfile = {};  ///< path; "": Containerfile, then Dockerfile, in the context
@@ -52,6 +55,7 @@ struct BuildOptions {
   std::map<std::string, std::string> agents = {};    ///< id to socket, for RUN --mount=type=ssh
   bool no_cache = false;                             ///< steps run again; results are still stored
   std::optional<Timestamp> cache_not_before = {};    ///< results stored earlier are not used
+  Explain explain = Explain::none;
   std::optional<Timestamp> source_date_epoch = {};
   /// Instead of the epoch: the time of everything that the build makes, of every file in its layers
   /// too (buildah's --timestamp).

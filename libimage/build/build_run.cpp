@@ -223,6 +223,18 @@ std::vector<Material> BuildRun::materials() const {
   return {materials_.begin(), materials_.end()};
 }
 
+StepRecords& BuildRun::records() {
+  const std::scoped_lock lock(mutex_);
+  if (!records_) {
+    const auto real = [](const std::string& path) { return real_path(path).value_or(path); };
+    const std::string file =
+        options_.containerfile_text ? "-" : real(read_containerfile(options_).path);
+    records_ = std::make_unique<StepRecords>(
+        services_.store, cat(file, "\n", options_.context.empty() ? "" : real(options_.context)));
+  }
+  return *records_;
+}
+
 void BuildRun::count_step(bool cached) noexcept {
   ++steps_;
   if (cached) ++cached_steps_;
@@ -231,6 +243,7 @@ void BuildRun::count_step(bool cached) noexcept {
 void BuildRun::finish() noexcept {
   const std::scoped_lock lock(mutex_);
   if (context_) context_->save_digests();
+  if (records_) records_->save();
 }
 
 }  // namespace lade::build

@@ -13,6 +13,7 @@
 #include "libimage/build/build_context.h"
 #include "libimage/build/containerfile.h"
 #include "libimage/build/environment.h"
+#include "libimage/build/explain.h"
 #include "libimage/build/stage_graph.h"
 #include "libimage/build/step_table.h"
 #include "libimage/container/root_fs.h"
@@ -87,6 +88,8 @@ class BuildRun {
   void note_network() noexcept { networked_ = true; }
   [[nodiscard]] bool is_hermetic() const noexcept { return !networked_; }
 
+  /// What steps depended on when this Containerfile was built last.
+  StepRecords& records();
   void count_step(bool cached) noexcept;
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
   [[nodiscard]] std::uint64_t cached_steps() const noexcept { return cached_steps_; }
@@ -113,6 +116,7 @@ class BuildRun {
   DirFd digests_dir_;                        // guarded by mutex_ until set
   std::unique_ptr<ContentDigests> digests_;  // guarded by mutex_ until set
   std::unique_ptr<BuildContext> context_;    // guarded by mutex_ until set
+  std::unique_ptr<StepRecords> records_;     // guarded by mutex_ until set
   std::unique_ptr<TempDir> scratch_;         // guarded by mutex_ until set
   std::size_t scripts_ = 0;                  // guarded by mutex_
 };

@@ -42,6 +42,31 @@ void walk(SourceTree& tree, const std::string& path, const Attributes& attribute
   }
 }
 
+/// FNV-1a: it only has to tell what changed by itself.
+class Fingerprint {
+ public:
+  Fingerprint& add(std::string_view text) {
+    for (const char c : text) value_ = (value_ ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    value_ = (value_ ^ 0xffU) * 1099511628211U;  // an end that no text has
+    return *this;
+  }
+  [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
+
+ private:
+  std::uint64_t value_ = 14695981039346656037U;
+};
+
+/// Notes the file by all that counts of it but its content, which is `sha`.
+void note(StepKey& key, const std::string& path, const Attributes& attributes,
+          std::string_view sha) {
+  Fingerprint print;
+  print.add(cat(static_cast<int>(attributes.type), " ", attributes.mode, " ", attributes.uid, " ",
+                attributes.gid, " ", attributes.device_major, " ", attributes.device_minor));
+  print.add(attributes.link_target).add(sha);
+  for (const auto& [name, value] : attributes.xattrs) print.add(name).add(value);
+  key.note_file(path, print.value());
+}
+
 void add_attributes(StepKey& key, const Attributes& attributes) {
   key.add(cat(static_cast<int>(attributes.type), " ", attributes.mode, " ", attributes.uid, " ",
               attributes.gid, " ", attributes.device_major, " ", attributes.device_minor));
@@ -126,9 +151,14 @@ void add_sources(StepKey& key, SourceTree& tree, const std::vector<CopySource>& 
          [&](const std::string& path, const Attributes& attributes) {
            key.add(std::string_view(path).substr(source.path.size()));
            add_attributes(key, attributes);
-           if (attributes.type != FileType::regular) return;
+           if (attributes.type != FileType::regular) {
+             if (key.keeps_inputs()) note(key, path, attributes, "");
+             return;
+           }
            const Sha256 sha = tree.digest(path, stop);
-           key.add({reinterpret_cast<const char*>(sha.data()), sha.size()});
+           const std::string_view content(reinterpret_cast<const char*>(sha.data()), sha.size());
+           key.add(content);
+           if (key.keeps_inputs()) note(key, path, attributes, content);
            const FileIdentity identity = tree.identity(path);
            if (identity.links < 2) return;
            const auto [first, is_new] = linked.try_emplace({identity.device, identity.inode}, path);

@@ -137,7 +137,11 @@ class Copy final : public Instruction {
       by_chain = definition(stage, words, "by chain")
                      .add(chain ? chain->value.str() : std::string("scratch"))
                      .str();
-      if (stage.commit_cached(words.created_by, *by_chain, {.marks = {seen}})) return true;
+      stage.record_as(*by_chain);
+      const StepAliases marks{.marks = {seen}};
+      if (stage.commit_known(words.created_by, *by_chain, marks)) return true;
+      stage.claim(*by_chain);
+      if (stage.commit_known(words.created_by, *by_chain, marks)) return true;  // ended just now
     }
     std::unique_ptr<RootTree> other;
     if (!text_.from.empty())
@@ -156,6 +160,13 @@ class Copy final : public Instruction {
     };
     StepAliases aliases{.marks = {seen}};
     if (by_chain) aliases.keys.push_back(*by_chain);
+    stage.describe([&] {  // for what comes from the cache: what is executed has its own below
+      StepKey key("inputs");
+      stage.note_common(key.keep_inputs());
+      key.note("words", words.created_by);
+      if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
+      return key.take_inputs();
+    });
     std::optional<std::string> content_key;
     const auto commit_by_content = [&] {
       if (!content_key && (tree == nullptr || stage.is_marked(seen))) content_key = by_content();
@@ -168,9 +179,13 @@ class Copy final : public Instruction {
     }
     // The key names the tree before the step, so its definition is fixed before the layer is added.
     StepKey key = definition(stage, words, "by content");
+    stage.note_common(key.keep_inputs());
+    key.note("words", words.created_by);
     const std::optional<LayerResult> layer = write(stage, words, tree, sources);
     if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
-    stage.commit_layer(words.created_by, key.str(), layer, std::move(aliases));
+    const std::string full = key.str();
+    stage.describe([inputs = key.take_inputs()] { return inputs; });
+    stage.commit_layer(words.created_by, full, layer, std::move(aliases));
     return false;
   }
 

@@ -1,7 +1,10 @@
 // RUN: a command in the stage's root file system.
+#include <algorithm>
+
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/build/account.h"
+#include "libimage/build/arguments.h"
 #include "libimage/build/emulation.h"
 #include "libimage/build/instructions.h"
 #include "libimage/build/shell_command.h"
@@ -49,11 +52,13 @@ class Run final : public Instruction {
     key.add(stage.chain()).add(stage.run().layer_key()).add_all(arguments).add(script_);
     key.add_all(environment).add(stage.config().working_dir).add(stage.config().user);
     key.add(network == NetworkMode::host ? "host" : "none");
+    key.add(oci::to_string(stage.platform()));  // an emulated program sees its platform
     std::vector<RunMount> mounts;
     for (const std::string& mount : mounts_)
       mounts.push_back(parse_run_mount(mount, stage.expander()));
     add_mounts(key, stage, mounts);
     const std::string step = key.str();
+    stage.describe([&] { return inputs(stage, arguments, environment, network, mounts); });
     const bool cached = stage.commit_cached(created_by, step);
     stage.run().count_step(cached);
     if (cached) return;
@@ -61,6 +66,27 @@ class Run final : public Instruction {
   }
 
  private:
+  /// What the key covers, by name.
+  std::vector<StepInput> inputs(StageContext& stage, const std::vector<std::string>& arguments,
+                                const Environment& environment, NetworkMode network,
+                                const std::vector<RunMount>& mounts) const {
+    StepKey key("inputs");
+    stage.note_common(key.keep_inputs());
+    key.note("command", quoted_list(arguments));
+    if (!script_.empty()) key.note("script", script_);
+    for (const std::string& entry : environment) {
+      const std::size_t equals = std::min(entry.find('='), entry.size());
+      key.note(cat("environment ", entry.substr(0, equals)),
+               entry.substr(std::min(equals + 1, entry.size())));
+    }
+    key.note("working directory", stage.config().working_dir).note("user", stage.config().user);
+    key.note("network", network == NetworkMode::host ? "host" : "none");
+    key.note("platform", oci::to_string(stage.platform()));
+    for (const std::string& mount : mounts_) key.note(cat("mount ", mount), "given");
+    add_mounts(key, stage, mounts);
+    return key.take_inputs();
+  }
+
   /// BuildKit's spelling: "|2 A=1 B=2 /bin/sh -c make".
   static std::string history_text(const StageState& state,
                                   const std::vector<std::string>& arguments) {

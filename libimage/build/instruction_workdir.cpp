@@ -27,6 +27,12 @@ class Workdir final : public Instruction {
     StepKey key("WORKDIR");
     key.add(stage.chain()).add(stage.run().layer_key()).add(directory).add(stage.config().user);
     const std::string step = key.str();
+    stage.describe([&] {
+      StepKey named("inputs");
+      stage.note_common(named.keep_inputs());
+      named.note("directory", directory).note("user", stage.config().user);
+      return named.take_inputs();
+    });
     const bool cached = stage.commit_cached(created_by, step);
     stage.config().working_dir = directory;  // not before the step is ours
     stage.run().count_step(cached);

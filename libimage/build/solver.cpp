@@ -145,7 +145,8 @@ class Solver {
       if (queue_.stop().stop_requested()) throw Cancelled();
       try {
         execute(*running.context, instruction,
-                cat(running.label, " ", running.next + 1, "/", count), running.announced);
+                cat(running.label, " ", running.next + 1, "/", count),
+                {running.label, running.next}, running.announced);
       } catch (const StepPending& pending) {
         look_again_after(pending, index);
         return;
@@ -281,9 +282,9 @@ class Solver {
 
   /// `announced`: whether the observer knows of the step, which may be begun several times.
   void execute(StageContext& context, const Instruction& instruction, const std::string& item,
-               bool& announced) {
+               const StepPlace& place, bool& announced) {
     const std::string label = cat("[", item, "] ", instruction.label());
-    context.start_step(item, label);
+    context.start_step(item, label, place, instruction.label());
     struct End {
       StageContext& context;
       ~End() { context.end_step(); }
@@ -293,8 +294,12 @@ class Solver {
       instruction.execute(context);
     } catch (const Error& e) {
       notify(Kind::failed, item, label, e.what());
-      throw run_.file().source->error(e.code(), instruction.line().lines,
-                                      cat(instruction.label(), ": ", e.what()), e.detail());
+      const Error placed = run_.file().source->error(
+          e.code(), instruction.line().lines, cat(instruction.label(), ": ", e.what()), e.detail());
+      const std::string notes = context.failure_notes();
+      if (notes.empty()) throw placed;
+      const std::string_view message = placed.what();
+      throw Error(e.code(), cat(message, message.ends_with('\n') ? "" : "\n", notes), e.detail());
     }
     notify(Kind::finished, item, label, context.was_cached() ? "cached" : "");
   }

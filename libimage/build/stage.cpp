@@ -1,7 +1,10 @@
 #include "libimage/build/stage.h"
 
+#include <utility>
+
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/local/cache.h"
 #include "libimage/local/step_record.h"
 
 namespace lade::build {
@@ -68,7 +71,7 @@ void StageContext::store_aliases(StepResult result, const StepAliases& aliases) 
     run_.step_table().remember(result);
   }
   for (const std::string& mark : aliases.marks) {
-    if (!store.step(mark)) store.put_step({.key = mark, .note = "seen"});
+    if (!store.step(mark)) store.put_step({.key = mark, .note = std::string(kSeenNote)});
     run_.step_table().remember({.key = mark});
   }
 }
@@ -95,6 +98,7 @@ bool StageContext::commit_known(const std::string& created_by, const std::string
                                 StepAliases aliases) {
   const std::optional<StepResult> result = result_of(key);
   if (!result) return false;
+  explain(Outcome::cached, key);
   if (result->layer) state_.root.push({.blob = *result->layer, .diff_id = *result->diff_id});
   was_cached_ = true;
   store_aliases(*result, aliases);
@@ -108,8 +112,10 @@ bool StageContext::commit_cached(const std::string& created_by, const std::strin
                                  StepAliases aliases) {
   if (commit_known(created_by, key, aliases)) return true;
   claim(key);
-  return commit_known(created_by, key,
-                      std::move(aliases));  // whoever had it may have ended just now
+  if (commit_known(created_by, key, std::move(aliases)))
+    return true;  // whoever had it may have ended just now
+  explain(Outcome::executed, key);
+  return false;
 }
 
 void StageContext::claim(const std::string& key) {
@@ -129,7 +135,10 @@ void StageContext::end_step() noexcept {
 
 void StageContext::commit_layer(std::string created_by, const std::string& key,
                                 const std::optional<LayerResult>& layer, StepAliases aliases) {
-  StepResult result{.key = key};
+  explain(Outcome::executed, key);
+  record(key);
+  keep_log(key);
+  StepResult result{.key = key, .note = kept_value(created_by)};
   if (layer) {
     result.layer = layer->blob;
     result.diff_id = layer->diff_id;
@@ -142,13 +151,84 @@ void StageContext::commit_layer(std::string created_by, const std::string& key,
   add_history(std::move(created_by), !layer);
 }
 
-void StageContext::start_step(std::string item, std::string label) {
+void StageContext::start_step(std::string item, std::string label, StepPlace place,
+                              std::string text) {
   item_ = std::move(item);
   label_ = std::move(label);
+  place_ = std::move(place);
+  text_ = std::move(text);
+  inputs_ = nullptr;
+  found_.clear();
+  record_key_.clear();
+  explained_ = false;
+  log_ = {};
   was_cached_ = false;
 }
 
-void StageContext::output(std::string_view text) noexcept {
+void StageContext::note_common(StepKey& key) const {
+  if (!state_.base.name.empty())
+    key.note(kBaseInput, cat(state_.base.name, "@", state_.base.digest));
+  key.note(kTreeInput, chain());
+  key.note("layer format", run_.layer_key());
+}
+
+void StageContext::explain(Outcome outcome, const std::string& key) {
+  if (std::exchange(explained_, true)) return;
+  const auto last = run_.records().last(place_, text_);
+  const bool same = last && last->key == (record_key_.empty() ? key : record_key_);
+  // Now: executing the step changes what it depends on.
+  if (!same || outcome == Outcome::executed)
+    found_ = inputs_ ? inputs_() : std::vector<StepInput>();
+  if (outcome == Outcome::cached && !same) record(key);
+  if (run_.options().explain == Explain::none) return;
+  Explanation out{.step = label_, .result = outcome == Outcome::cached ? "cached" : "executed"};
+  if (outcome == Outcome::cached) {
+    out.reason = same ? "nothing changed" : "the same step was built before";
+  } else if (run_.options().no_cache) {
+    out.reason = "the cache is not to be used";
+  } else if (!last) {
+    out.reason = "it was not built here before";
+  } else if (same) {
+    out.reason = "its result is gone from the store";
+  } else if (last->text != text_) {
+    out.reason = "the instruction is another one";
+    out.changes.push_back({.input = "instruction", .before = last->text, .after = text_});
+  } else {
+    out.changes = changes(last->inputs, found_);
+    out.reason = out.changes.empty() ? "what changed was not recorded" : "this changed:";
+  }
+  run_.services().observer.notify(
+      {.kind = ProgressEvent::Kind::summary,
+       .item = item_,
+       .label = label_,
+       .note = run_.options().explain == Explain::json ? to_json(out) : to_text(out)});
+}
+
+void StageContext::record(const std::string& key) {
+  run_.records().put(
+      place_, {.key = record_key_.empty() ? key : record_key_, .text = text_, .inputs = found_});
+}
+
+void StageContext::keep_log(const std::string& key) {
+  if (!log_.empty()) keep(run_.services().store, kLogsDir, key, log_.text());
+}
+
+std::string StageContext::failure_notes() noexcept {
+  constexpr std::size_t kLines = 12;
+  try {
+    if (log_.empty() || claims_.empty()) return {};
+    keep_log(claims_.back());
+    std::string notes = cat("the last it printed (all: lade cache logs ",
+                            claims_.back().substr(0, 12), "):\n", log_.last_lines(kLines, "  | "));
+    notes.pop_back();  // the newline
+    return notes;
+  } catch (const std::exception&) {  // the step's own failure is what counts
+    return {};
+  }
+}
+
+void StageContext::output(std::string_view text) {
+  log_.add(text);
   run_.services().observer.notify({.kind = ProgressEvent::Kind::output,
                                    .item = item_,
                                    .label = label_,

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "libimage/build/build_run.h"
+#include "libimage/build/explain.h"
+#include "libimage/build/step_log.h"
 #include "libimage/build/word.h"
 
 namespace lade::build {
@@ -73,11 +75,23 @@ class StageContext {
 
   /// True if the last instruction's result came from the cache.
   [[nodiscard]] bool was_cached() const noexcept { return was_cached_; }
-  void start_step(std::string item, std::string label);
+  /// A step begins: `item` and `label` as the observer knows it, its place and its text for
+  /// explanations.
+  void start_step(std::string item, std::string label, StepPlace place, std::string text);
+  /// Tells how to find what the step depends on, by name; called when it is to be explained or
+  /// recorded, while the instruction is executed.
+  void describe(std::function<std::vector<StepInput>()> inputs) { inputs_ = std::move(inputs); }
+  /// The key by which the records know the step, if it has several.
+  void record_as(std::string key) { record_key_ = std::move(key); }
+  /// What every step that makes layers depends on, for describe().
+  void note_common(StepKey& key) const;
+  /// What to add to the message of a step that failed: the end of what it printed, and where all of
+  /// it is kept; "" if it printed nothing.
+  [[nodiscard]] std::string failure_notes() noexcept;
   /// Gives up what the instruction claimed: it has ended, one way or another.
   void end_step() noexcept;
   /// Tells the observer a piece of the step's output.
-  void output(std::string_view text) noexcept;
+  void output(std::string_view text);
 
  private:
   std::optional<StepResult> find_step(const std::string& key) const;
@@ -85,6 +99,10 @@ class StageContext {
   void record_step(const std::string& key, StepAliases aliases) const;
   void add_history(std::string created_by, bool empty_layer);
   [[nodiscard]] std::optional<StepResult> result_of(const std::string& key);
+  enum class Outcome { cached, executed };
+  void explain(Outcome outcome, const std::string& key);
+  void record(const std::string& key);
+  void keep_log(const std::string& key);
 
   BuildRun& run_;
   StageState state_;
@@ -93,6 +111,13 @@ class StageContext {
   std::string item_;
   std::string label_;
   bool was_cached_ = false;
+  StepPlace place_;
+  std::string text_;
+  std::function<std::vector<StepInput>()> inputs_;
+  std::vector<StepInput> found_;  // by inputs_
+  std::string record_key_;        // "": the step's only key
+  bool explained_ = false;
+  StepLog log_;
   std::vector<std::string> claims_;
   std::vector<StepLock> locks_;
 };

@@ -53,10 +53,13 @@ void add_mounts(StepKey& key, StageContext& stage, const std::vector<RunMount>& 
                 mount.required ? " required" : ""));
     key.add(mount.target).add(mount.source).add(mount.environment);
     key.add(mount.size ? cat(*mount.size) : "");
+    if (mount.kind == RunMount::Kind::secret || mount.kind == RunMount::Kind::ssh)
+      key.add(mount.id);  // which one is looked at, not what it is; a cache's id is no input
     if (mount.kind != RunMount::Kind::bind) continue;
     if (!mount.from.empty()) {
       const auto chain = stage.tree_of(mount.from).chain();
-      key.add(chain ? chain->value.str() : std::string("scratch"));
+      const std::string tree = chain ? chain->value.str() : std::string("scratch");
+      key.add(tree).note(cat("tree of ", mount.from), tree);
     } else {
       BuildContext& context = stage.run().context();
       add_sources(key, context, match_sources(context, cat("/", mount.source)), stage.run().jobs(),

@@ -11,6 +11,7 @@
 #include "libimage/base/text.h"
 #include "libimage/io/atomic_file.h"
 #include "libimage/io/path.h"
+#include "libimage/local/reached.h"
 #include "libimage/local/store_state.h"
 
 namespace lade {

@@ -5,9 +5,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libimage/base/timestamp.h"
 #include "libimage/base/unique_fd.h"
@@ -57,6 +60,12 @@ struct CacheMountOptions {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> owner = {};  ///< uid and gid
   std::function<void(const DirFd& tree)> seed = {};                   ///< fills it
 };
+
+struct CacheEntry;
+struct Reached;
+
+/// The note of a step record that only says that a step of that definition was stored once.
+inline constexpr std::string_view kSeenNote = "seen";
 
 struct PruneReport {
   std::uint64_t blobs = 0, snapshots = 0, steps = 0, cache_mounts = 0, bytes = 0;
@@ -112,8 +121,9 @@ class LocalStore {
   /// images(), and promised blobs read from where they are, which does not bring them here.
   [[nodiscard]] Reader& contents();
 
-  /// The right to execute the step of that key; nullopt while somebody else has it (another process,
-  /// or another build of this one). Whoever gets it looks again whether the result is there now.
+  /// The right to execute the step of that key; nullopt while somebody else has it (another
+  /// process, or another build of this one). Whoever gets it looks again whether the result is
+  /// there now.
   std::optional<StepLock> try_lock_step(const std::string& key);
 
   /// In use while it lives.
@@ -130,6 +140,9 @@ class LocalStore {
   /// Error{unavailable} while another process (or another LocalStore of this one) has the store
   /// open.
   PruneReport prune(bool all_steps);
+  /// Removes these entries of the cache (cache_entries()) and what only they reached. Images stay,
+  /// also those without a name. Throws as prune().
+  PruneReport prune_cache(const std::vector<CacheEntry>& doomed);
 
   /// Absolute, without links.
   [[nodiscard]] const std::string& path() const noexcept;
@@ -139,6 +152,7 @@ class LocalStore {
   [[nodiscard]] std::string temp_path() const;
 
  private:
+  void sweep(const Reached& reached, PruneReport& report, const std::set<std::string>& doomed = {});
   std::string made_cache(const DirFd& mounts, const std::string& name,
                          const CacheMountOptions& options);
   struct State;

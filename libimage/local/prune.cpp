@@ -13,20 +13,15 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/local/cache.h"
 #include "libimage/local/local_store.h"
+#include "libimage/local/reached.h"
 #include "libimage/local/store_state.h"
 #include "libimage/oci/image_config.h"
 #include "libimage/oci/layout.h"
 
 namespace lade {
 namespace {
-
-/// What names and steps reach.
-struct Reached {
-  std::set<Digest> blobs = {};
-  std::set<ChainId> chains = {};
-  std::set<DiffId> step_layers = {};
-};
 
 /// The store for one process alone, while it lives.
 class Exclusive {
@@ -91,25 +86,6 @@ std::uint64_t size_at(const DirFd& dir, const std::string& name) {
   return static_cast<std::uint64_t>(st.st_blocks) * 512;
 }
 
-/// Disk space of a tree; hard links count once for each name.
-std::uint64_t tree_bytes(const DirFd& root) {
-  std::uint64_t bytes = 0;
-  std::vector<std::string> left = {""};
-  while (!left.empty()) {
-    const std::string path = std::move(left.back());
-    left.pop_back();
-    const DirFd dir(try_open_in_root(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    if (!dir) continue;
-    for (const std::string& name : names_of(dir)) {
-      const auto st = stat_entry(dir, name);
-      if (!st) continue;
-      bytes += static_cast<std::uint64_t>(st->st_blocks) * 512;
-      if (S_ISDIR(st->st_mode)) left.push_back(path.empty() ? name : cat(path, "/", name));
-    }
-  }
-  return bytes;
-}
-
 void prune_steps(const DirFd& steps, LayoutStore& images, bool all, Reached& reached,
                  PruneReport& report) {
   for (const std::string& name : names_of(steps)) {
@@ -166,6 +142,71 @@ void prune_cache_mounts(const DirFd& store, PruneReport& report) {
   }
 }
 
+void prune_kept(const DirFd& store, const std::string& directory, PruneReport& report) {
+  const DirFd dir(try_open_in_root(store, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!dir) return;
+  for (const std::string& name : names_of(dir)) {
+    report.bytes += size_at(dir, name);
+    remove_tree(dir, name);
+  }
+}
+
+const char* directory_of(CacheEntry::Type type) {
+  switch (type) {
+    case CacheEntry::Type::step:
+      return "steps";
+    case CacheEntry::Type::layer:
+      return "snapshots";
+    case CacheEntry::Type::mount:
+      return "mounts";
+    case CacheEntry::Type::context:
+      return "context-digests";
+    case CacheEntry::Type::log:
+      return kLogsDir;
+    case CacheEntry::Type::record:
+      return kRecordsDir;
+  }
+  return "";
+}
+
+/// Removes the other keys of steps that are gone.
+void remove_aliases(const DirFd& store) {
+  const DirFd steps(try_open_in_root(store, "steps", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!steps) return;
+  for (const std::string& name : names_of(steps)) {
+    if (!is_step_key(name)) continue;
+    const auto result = read_step(steps, name);
+    if (result && is_step_key(result->note) && !stat_entry(steps, result->note))
+      remove_tree(steps, name);
+  }
+}
+
+/// Removes entries of the cache; unpacked layers only go with the sweep: their names.
+std::set<std::string> remove_entries(const DirFd& store, const std::vector<CacheEntry>& doomed,
+                                     PruneReport& report) {
+  std::set<std::string> layers;
+  for (const CacheEntry& entry : doomed) {
+    if (entry.type == CacheEntry::Type::layer) {
+      layers.insert(entry.file);
+      continue;
+    }
+    const DirFd dir(
+        try_open_in_root(store, directory_of(entry.type), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (!dir || !stat_entry(dir, entry.file)) continue;
+    if (entry.type == CacheEntry::Type::mount) {
+      report.bytes += entry.bytes;
+      ++report.cache_mounts;
+      remove_tree(dir, cat(entry.file, ".lock"));
+    } else {
+      report.bytes += size_at(dir, entry.file);
+      if (entry.type == CacheEntry::Type::step) ++report.steps;
+    }
+    remove_tree(dir, entry.file);
+  }
+  remove_aliases(store);
+  return layers;
+}
+
 void prune_blobs(LayoutStore& images, const Reached& reached, PruneReport& report) {
   for (const Digest& digest : images.blobs()) {
     if (reached.blobs.contains(digest)) continue;
@@ -186,18 +227,59 @@ void forget_unnamed(LayoutStore& images) {
 
 }  // namespace
 
+std::uint64_t tree_bytes(const DirFd& root) {
+  std::uint64_t bytes = 0;
+  std::vector<std::string> left = {""};
+  while (!left.empty()) {
+    const std::string path = std::move(left.back());
+    left.pop_back();
+    const DirFd dir(try_open_in_root(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (!dir) continue;
+    for (const std::string& name : names_of(dir)) {
+      const auto st = stat_entry(dir, name);
+      if (!st) continue;
+      bytes += static_cast<std::uint64_t>(st->st_blocks) * 512;
+      if (S_ISDIR(st->st_mode)) left.push_back(path.empty() ? name : cat(path, "/", name));
+    }
+  }
+  return bytes;
+}
+
+void reach_names(LayoutStore& images, Reached& reached) {
+  for (const oci::Descriptor& entry : images.entries()) reach_from(images, entry, reached);
+}
+
 PruneReport LocalStore::prune(bool all_steps) {
   const Exclusive alone(state_->in_use.fd(), state_->path);
   PruneReport report;
   Reached reached;
   forget_unnamed(state_->images);
-  for (const oci::Descriptor& entry : state_->images.entries()) {
-    reach_from(state_->images, entry, reached);
-  }
+  reach_names(state_->images, reached);
   prune_steps(state_->steps, state_->images, all_steps, reached, report);
   prune_context_digests(state_->dir, all_steps, report);
-  if (all_steps) prune_cache_mounts(state_->dir, report);
+  if (all_steps) {
+    prune_cache_mounts(state_->dir, report);
+    for (const char* directory : {kLogsDir, kRecordsDir})
+      prune_kept(state_->dir, directory, report);
+  }
   state_->images.forget_partial_blobs();
+  sweep(reached, report);
+  return report;
+}
+
+PruneReport LocalStore::prune_cache(const std::vector<CacheEntry>& doomed) {
+  const Exclusive alone(state_->in_use.fd(), state_->path);
+  PruneReport report;
+  Reached reached;
+  reach_names(state_->images, reached);
+  const std::set<std::string> layers = remove_entries(state_->dir, doomed, report);
+  prune_steps(state_->steps, state_->images, false, reached, report);
+  sweep(reached, report, layers);
+  return report;
+}
+
+void LocalStore::sweep(const Reached& reached, PruneReport& report,
+                       const std::set<std::string>& doomed) {
   prune_blobs(state_->images, reached, report);
 
   // Snapshots: an image's stack, a step's layer, and whatever is below one that stays.
@@ -218,18 +300,16 @@ PruneReport LocalStore::prune(bool all_steps) {
   }
   const auto session = state_->session();
   for (const std::string& name : names) {
-    if (kept.contains(name)) continue;
-    const std::string doomed = cat("pruned-", random_name(8));
-    if (::renameat(state_->snapshots.get(), name.c_str(), session->dir.get(), doomed.c_str()) !=
-        0) {
+    if (kept.contains(name) && !doomed.contains(name)) continue;
+    const std::string away = cat("pruned-", random_name(8));
+    if (::renameat(state_->snapshots.get(), name.c_str(), session->dir.get(), away.c_str()) != 0) {
       throw_errno(cat("remove snapshot ", quoted(name)));
     }
-    const DirFd tree(open_entry(session->dir, doomed, O_RDONLY | O_DIRECTORY));
+    const DirFd tree(open_entry(session->dir, away, O_RDONLY | O_DIRECTORY));
     report.bytes += tree_bytes(tree);
-    remove_tree(session->dir, doomed);
+    remove_tree(session->dir, away);
     ++report.snapshots;
   }
-  return report;
 }
 
 }  // namespace lade

@@ -39,7 +39,4 @@ struct LocalStore::State {
 /// Name of a snapshot's directory.
 std::string snapshot_name(const ChainId& chain, SnapshotForm form);
 
-/// The step kept in file `key`; nullopt if there is none or it is damaged.
-std::optional<StepResult> read_step(const DirFd& steps, const std::string& key);
-
 }  // namespace lade

@@ -33,14 +33,15 @@ class RecordingObserver final : public ProgressObserver {
     events_.push_back(event);
   }
   std::string output() const { return notes(ProgressEvent::Kind::output); }
+  std::string explanations() const { return notes(ProgressEvent::Kind::summary, "\n"); }
   std::string warnings() const { return notes(ProgressEvent::Kind::warning); }
 
  private:
-  std::string notes(ProgressEvent::Kind kind) const {
+  std::string notes(ProgressEvent::Kind kind, std::string_view end = {}) const {
     const std::scoped_lock lock(mutex_);
     std::string text;
     for (const ProgressEvent& event : events_) {
-      if (event.kind == kind) text += event.note;
+      if (event.kind == kind) text += cat(event.note, end);
     }
     return text;
   }

@@ -103,6 +103,25 @@ TEST(ProgressBars, AStepWithoutBytesIsItsLabel) {
   EXPECT_THAT(work.state.bars(80, 5, work.now), ElementsAre("RUN caf\xC3\xA9"));
   EXPECT_THAT(work.state.bars(9, 5, work.now), ElementsAre("RUN caf\xC3\xA9"));
   EXPECT_THAT(work.state.bars(8, 5, work.now), ElementsAre("RUN caf"));
+  work.at(65.5);
+  EXPECT_THAT(work.state.bars(20, 5, work.now), ElementsAre("RUN caf\xC3\xA9       1:05"));
+  const auto last = [&](Kind kind, const std::string& note) {
+    return work.state.last_line({.kind = kind, .item = "1", .label = "RUN x", .note = note},
+                                work.now);
+  };
+  EXPECT_EQ(last(Kind::finished, ""), "RUN x: done in 1 min 6 s");
+  EXPECT_EQ(last(Kind::finished, "cached"), "RUN x: CACHED");
+  EXPECT_EQ(last(Kind::failed, "no"), "RUN x: failed after 1 min 6 s: no");
+}
+
+TEST(ProgressLines, EachLineOfAStepSaysWhoseItIs) {
+  LinePrefix lines("[a 1/2] ");
+  EXPECT_EQ(lines.prefixed("one\ntw"), "[a 1/2] one\n");
+  EXPECT_EQ(lines.prefixed("o"), "");
+  EXPECT_EQ(lines.prefixed("\n\n"), "[a 1/2] two\n[a 1/2] \n");
+  EXPECT_EQ(lines.prefixed("end"), "");
+  EXPECT_EQ(lines.rest(), "[a 1/2] end\n");
+  EXPECT_EQ(lines.rest(), "");
 }
 
 TEST(ProgressLines, SayHowABlobCameAndHowFast) {

@@ -14,6 +14,7 @@
 
 #include "tools/build/build_cache.h"
 #include "tools/build/call.h"
+#include "tools/build/debug_shell.h"
 #include "tools/build/result_words.h"
 #include "tools/build/verbs.h"
 #include "tools/build/write_outputs.h"
@@ -34,7 +35,7 @@ constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024
 
 constexpr std::array<std::string_view, 2> kNetworks = {"host", "none"};
 
-constexpr std::array<OptionSpec, 17> kBuildOptions = {{
+constexpr std::array<OptionSpec, 19> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
@@ -66,6 +67,12 @@ constexpr std::array<OptionSpec, 17> kBuildOptions = {{
      .help = "an ssh agent for RUN --mount=type=ssh; 'default' is $SSH_AUTH_SOCK",
      .repeats = true},
     {.name = "no-cache", .help = "run every step again"},
+    {.name = "explain",
+     .help = "say of each step why it was cached, or what changed since it was built last"},
+    {.name = "debug-shell",
+     .value = "before|after",
+     .help = "open a shell where the first step fails, in the state before it or after it",
+     .optional_value = true},
     {.name = "network",
      .value = "MODE",
      .help = "network of RUN: the host's, or a loopback interface only",
@@ -92,7 +99,7 @@ constexpr std::array<OptionSpec, 17> kBuildOptions = {{
     {.name = "jobs",
      .letter = 'j',
      .value = "N",
-     .help = "stages built at once (default: one for each CPU)"},
+     .help = "steps executed at once (default: one for each CPU)"},
 }};
 constexpr std::array<std::span<const OptionSpec>, 6> kGroups = {
     kBuildOptions,  kResultOptions,   kBuildCacheOptions,
@@ -235,6 +242,10 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
       options.platforms.push_back(parse_platform(word));
   }
   options.no_cache = arguments.flag("no-cache");
+  if (arguments.flag("explain")) {
+    options.explain = arguments.value_or("progress", "auto") == "json" ? build::Explain::json
+                                                                       : build::Explain::text;
+  }
   options.source_date_epoch = source_date_epoch(options.build_args, environment);
   if (arguments.value_or("network", "host") == "none") options.network = build::NetworkMode::none;
   if (arguments.value_or("format", "oci") == "docker") options.family = oci::Family::docker;
@@ -263,7 +274,10 @@ int run_build(const Arguments& arguments, const Environment& environment) {
     throw UsageError(
         "--verify-reproducible cannot compare images that carry a cache (type=inline)");
   const StopOnSignal stop;
-  const std::unique_ptr<ProgressObserver> progress = make_progress(arguments, environment);
+  const auto shell = debug_shell_state(arguments);
+  // Nothing may draw over a shell.
+  const std::unique_ptr<ProgressObserver> progress =
+      shell ? make_progress_without_bars(arguments) : make_progress(arguments, environment);
   const auto session =
       make_session(arguments, environment, Side::only, stop.token(), progress.get());
   int status = 0;
@@ -276,9 +290,11 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         BuildCaches caches(std::move(cache_options), options, environment, *session, store,
                            *progress);
         const auto runner = make_step_runner(arguments, environment);
+        std::unique_ptr<sandbox::StepRunner> debugging;
+        if (shell) debugging = debug_shell_runner(*shell, environment, *runner, store);
         const build::BuildServices services{
             .store = store,
-            .runner = *runner,
+            .runner = debugging ? *debugging : *runner,
             .resolve = [&](const std::string& name,
                            const oci::Platform&) { return bases.resolve(name); },
             .observer = *progress,

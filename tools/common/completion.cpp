@@ -178,7 +178,10 @@ std::string zsh() {
         spec += cat("[", zsh_help(option.help), "]");
         if (!option.value.empty() || option.optional_value) {
           std::vector<std::string> choices(option.choices.begin(), option.choices.end());
-          if (option.optional_value) choices = {"true", "false"};
+          if (option.optional_value && option.value.empty()) choices = {"true", "false"};
+          if (option.optional_value && !option.value.empty()) {
+            for (const std::string_view word : split(option.value, '|')) choices.emplace_back(word);
+          }
           spec += cat(":", lower_case(option.value.empty() ? "value" : option.value), ":",
                       choices.empty() ? std::string("_files") : cat("(", joined(choices), ")"));
         }

@@ -34,7 +34,7 @@ std::string option_line(const OptionSpec& option) {
   std::string left = option.letter != 0 ? cat("  -", option.letter, ", --", option.name)
                                         : cat("      --", option.name);
   if (option.optional_value) {
-    left += "[=true|false]";
+    left += option.value.empty() ? "[=true|false]" : cat("[=", option.value, "]");
   } else if (!option.value.empty()) {
     left += cat(" ", option.value);
   }

@@ -45,7 +45,8 @@ std::string option_entry(const OptionSpec& option) {
   if (option.letter != 0) out += cat("\\fB\\-", option.letter, "\\fR, ");
   out += cat("\\fB\\-\\-", roff(option.name), "\\fR");
   if (option.optional_value) {
-    out += "[=\\fItrue\\fR|\\fIfalse\\fR]";
+    out += option.value.empty() ? "[=\\fItrue\\fR|\\fIfalse\\fR]"
+                                : cat("[=\\fI", roff(option.value), "\\fR]");
   } else if (!option.value.empty()) {
     out += cat(" \\fI", roff(option.value), "\\fR");
   }

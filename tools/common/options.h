@@ -17,7 +17,9 @@ struct OptionSpec {
   std::string_view value = {};  ///< what its value is called ("FILE"); "" for a flag
   std::string_view help = {};   ///< one sentence, lower case, no full stop
   bool repeats = false;         ///< may be given several times
-  bool optional_value = false;  ///< --name alone means --name=true (tri-state switches)
+  /// --name alone means --name=true: a tri-state switch, or, with `value` ("before|after"), words
+  /// that the verb checks.
+  bool optional_value = false;
   std::span<const std::string_view> choices = {};  ///< the only values allowed, if any
 };
 

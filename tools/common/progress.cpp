@@ -23,14 +23,32 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPaintEvery{100};
 
-/// The output of steps that run at the same time, each filtered on its own.
+/// The output of steps that run at the same time, each filtered on its own, each line with the name
+/// of its step.
 class StepOutput {
  public:
-  std::string shown(const ProgressEvent& event) { return steps_[event.item].filtered(event.note); }
-  void forget(const std::string& item) { steps_.erase(item); }
+  enum class Filter { none, terminal };
+  std::string shown(const ProgressEvent& event, Filter filter) {
+    Step& step = steps_.try_emplace(event.item, event.item).first->second;
+    return step.lines.prefixed(filter == Filter::terminal ? step.text.filtered(event.note)
+                                                          : event.note);
+  }
+  /// What a step that is over left without a line's end.
+  std::string forget(const std::string& item) {
+    const auto step = steps_.find(item);
+    if (step == steps_.end()) return {};
+    std::string rest = step->second.lines.rest();
+    steps_.erase(step);
+    return rest;
+  }
 
  private:
-  std::map<std::string, TerminalText> steps_;
+  struct Step {
+    explicit Step(const std::string& item) : lines(cat("[", printable(item), "] ")) {}
+    TerminalText text = {};
+    LinePrefix lines;
+  };
+  std::map<std::string, Step> steps_;
 };
 
 /// One line for each item that is over, and now and then one for items that take long: for logs,
@@ -54,11 +72,11 @@ class PlainProgress final : public ProgressObserver {
         break;
       case Kind::finished:
       case Kind::failed:
-        print_error(cat(state_.last_line(event, now), "\n"));
-        output_.forget(event.item);
+        print_error(cat(output_.forget(event.item), state_.last_line(event, now), "\n"));
         break;
       case Kind::output:
-        print_error(on_terminal_ ? output_.shown(event) : event.note);
+        print_error(output_.shown(
+            event, on_terminal_ ? StepOutput::Filter::terminal : StepOutput::Filter::none));
         break;
       case Kind::warning:
         print_error(cat("lade: warning: ", event.note, "\n"));
@@ -143,11 +161,11 @@ class TerminalProgress final : public ProgressObserver {
     switch (event.kind) {
       case Kind::finished:
       case Kind::failed:
+        settled_ += output_.forget(event.item);
         settle(state_.last_line(event, now), event.kind == Kind::failed ? "31" : "");
-        output_.forget(event.item);
         break;
       case Kind::output:
-        settled_ += output_.shown(event);
+        settled_ += output_.shown(event, StepOutput::Filter::terminal);
         break;
       case Kind::warning:
         settle(cat("lade: warning: ", event.note), "33");
@@ -219,6 +237,12 @@ std::unique_ptr<ProgressObserver> make_progress(const Arguments& arguments,
     return std::make_unique<TerminalProgress>(
         environment.variable("NO_COLOR").empty() ? Colours::some : Colours::none);
   }
+  return std::make_unique<PlainProgress>();
+}
+
+std::unique_ptr<ProgressObserver> make_progress_without_bars(const Arguments& arguments) {
+  if (arguments.flag("quiet")) return std::make_unique<SilentObserver>();
+  if (arguments.value_or("progress", "") == "json") return std::make_unique<JsonProgress>();
   return std::make_unique<PlainProgress>();
 }
 

@@ -13,4 +13,7 @@ namespace lade::tools {
 std::unique_ptr<ProgressObserver> make_progress(const Arguments& arguments,
                                                 const Environment& environment);
 
+/// The same for who needs the terminal meanwhile: "tty" and "auto" are plain lines.
+std::unique_ptr<ProgressObserver> make_progress_without_bars(const Arguments& arguments);
+
 }  // namespace lade::tools

@@ -46,6 +46,27 @@ std::string with_coloured_bar(const std::string& line, Colours colours) {
              coloured(line.substr(start + 1, end - start - 1), "36", colours), line.substr(end));
 }
 
+std::string LinePrefix::prefixed(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    begun_ += text.substr(0, end);
+    if (end == std::string_view::npos) break;
+    out += cat(prefix_, begun_, "\n");
+    begun_.clear();
+    text.remove_prefix(end + 1);
+  }
+  if (begun_.size() > kMaxBegun) out += rest();
+  return out;
+}
+
+std::string LinePrefix::rest() {
+  if (begun_.empty()) return {};
+  std::string out = cat(prefix_, begun_, "\n");
+  begun_.clear();
+  return out;
+}
+
 std::string erased(const std::vector<std::string>& lines, std::size_t columns) {
   std::size_t rows = 0;
   for (const std::string& line : lines) {
@@ -59,17 +80,25 @@ std::string erased(const std::vector<std::string>& lines, std::size_t columns) {
 std::string json_line(const ProgressEvent& event, double seconds) {
   const auto milliseconds = static_cast<std::uint64_t>(seconds * 1000);
   const std::string thousandths = cat(milliseconds % 1000);
-  std::string line = cat("{\"event\":", oci::json_string(name_of(event.kind)),
-                         ",\"seconds\":", milliseconds / 1000, ".",
-                         std::string(3 - thousandths.size(), '0'), thousandths);
+  // The summary of an item says why it was done or not, as JSON (build's --explain).
+  const bool explanation =
+      event.kind == Kind::summary && !event.item.empty() && event.note.starts_with('{');
+  std::string line =
+      cat("{\"event\":", oci::json_string(explanation ? "explanation" : name_of(event.kind)),
+          ",\"seconds\":", milliseconds / 1000, ".", std::string(3 - thousandths.size(), '0'),
+          thousandths);
   if (!event.item.empty()) line += cat(",\"item\":", oci::json_string(event.item));
   if (!event.label.empty()) line += cat(",\"label\":", oci::json_string(event.label));
-  if (event.kind == Kind::summary) {
+  if (event.kind == Kind::summary && !explanation) {
     line += cat(",\"done\":", event.done);
   } else if (event.total != 0) {
     line += cat(",\"done\":", event.done, ",\"total\":", event.total);
   }
-  if (!event.note.empty()) line += cat(",\"note\":", oci::json_string(event.note));
+  if (explanation) {
+    line += cat(",\"explanation\":", event.note);
+  } else if (!event.note.empty()) {
+    line += cat(",\"note\":", oci::json_string(event.note));
+  }
   return line + "}\n";
 }
 

@@ -16,6 +16,22 @@ std::string coloured(const std::string& text, std::string_view number, Colours c
 /// A line with the full part of its bar in colour.
 std::string with_coloured_bar(const std::string& line, Colours colours);
 
+/// Puts a prefix before each line of an output that comes in pieces. Lines of steps that run at the
+/// same time are then whole, and each says whose it is.
+class LinePrefix {
+ public:
+  explicit LinePrefix(std::string prefix = {}) : prefix_(std::move(prefix)) {}
+  /// The lines that `text` ends.
+  std::string prefixed(std::string_view text);
+  /// What is left of a last line without its end.
+  std::string rest();
+
+ private:
+  static constexpr std::size_t kMaxBegun = std::size_t{64} * 1024;
+  std::string prefix_;
+  std::string begun_;
+};
+
 /// What takes `lines`, the last on the screen, away again, and what they became if the terminal has
 /// become narrower, so that they take more rows.
 std::string erased(const std::vector<std::string>& lines, std::size_t columns);

@@ -170,9 +170,10 @@ std::vector<std::string> ProgressState::bars(std::size_t columns, std::size_t mo
   const std::size_t shown = items_.size() <= room ? items_.size() : room - 1;
   for (std::size_t i = 0; i < shown; ++i) {
     const ProgressItem& item = items_[i];
-    lines.push_back(aligned(item.label,
-                            figures(item.done, item.total, item.rate.bytes_a_second(now), columns),
-                            columns));
+    std::string right = figures(item.done, item.total, item.rate.bytes_a_second(now), columns);
+    const double took = between(item.started, now);
+    if (item.total == 0 && item.done == 0 && took >= 1) right = clock_text(std::floor(took));
+    lines.push_back(aligned(item.label, right, columns));
   }
   if (shown < items_.size())
     lines.push_back(clipped(cat("... and ", items_.size() - shown, " more"), columns - 1));
@@ -185,9 +186,17 @@ std::string ProgressState::last_line(const ProgressEvent& event, ProgressTime no
   });
   std::string label = event.label;
   if (label.empty()) label = found == items_.end() ? event.item : found->label;
-  if (event.kind == Kind::failed) return cat(label, ": failed: ", event.note);
+  if (event.kind == Kind::failed) {
+    const bool step = found != items_.end() && found->total == 0;
+    return cat(label, ": failed",
+               step ? cat(" after ", duration_text(between(found->started, now))) : "", ": ",
+               event.note);
+  }
+  if (event.note == "cached") return cat(label, ": CACHED");
   if (!event.note.empty()) return cat(label, ": ", event.note);
-  if (found == items_.end() || found->total == 0) return cat(label, ": done");
+  if (found == items_.end()) return cat(label, ": done");
+  if (found->total == 0)
+    return cat(label, ": done in ", duration_text(between(found->started, now)));
   const double took = between(found->started, now);
   std::string text = cat(label, ": ", human_size(found->total), " in ", duration_text(took));
   if (took >= kShortest) {

@@ -28,6 +28,10 @@ void print_error(std::string_view text) noexcept {
   }
 }
 
+bool has_own_terminal() noexcept {
+  return ::isatty(STDIN_FILENO) == 1 && is_terminal(Stream::error);
+}
+
 bool is_terminal(Stream stream) noexcept { return ::isatty(descriptor_of(stream)) == 1; }
 
 std::size_t terminal_width(Stream stream, std::size_t fallback) noexcept {

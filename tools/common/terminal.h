@@ -13,6 +13,9 @@ void print_error(std::string_view text) noexcept;
 enum class Stream { output, error };
 bool is_terminal(Stream stream) noexcept;
 
+/// True if standard input and standard error are a terminal.
+bool has_own_terminal() noexcept;
+
 /// Columns of the terminal behind `stream`; `fallback` where there is none.
 std::size_t terminal_width(Stream stream, std::size_t fallback) noexcept;
 /// Its rows.

@@ -26,11 +26,16 @@ constexpr std::array<OptionSpec, 3> kGlobalOptions = {{
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const VerbSpec* const> verbs() {
-  static constexpr std::array<const VerbSpec*, 38> kVerbs = {
+  static constexpr std::array<const VerbSpec*, 43> kVerbs = {
       &kBuildVerb,
       &kImagesVerb,
       &kRmiVerb,
       &kPruneVerb,
+      &kCacheLsVerb,
+      &kCacheDuVerb,
+      &kCachePruneVerb,
+      &kCacheLogsVerb,
+      &kCacheExportVerb,
       &kIndexCreateVerb,
       &kIndexAddVerb,
       &kIndexRemoveVerb,
