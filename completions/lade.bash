@@ -7,7 +7,7 @@ _lade() {
     case $word in
       --store) skip=1 ;;
       -*) ;;
-      *) verb="${verb:+$verb }$word"; case $verb in index|manifest|blob|runtime) ;; *) break ;; esac ;;
+      *) verb="${verb:+$verb }$word"; case $verb in cache|index|manifest|blob|runtime) ;; *) break ;; esac ;;
     esac
   done
   case "$verb:$prev" in
@@ -47,15 +47,21 @@ _lade() {
     "runtime update:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune index copy sync tag delete manifest login logout inspect tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
+    cache) COMPREPLY=($(compgen -W "ls du prune logs export" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     blob) COMPREPLY=($(compgen -W "get" -- "$cur")) ;;
     runtime) COMPREPLY=($(compgen -W "spec create start state kill delete pause resume run exec list ps update features" -- "$cur")) ;;
-    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --target --build-arg --label --platform --secret --ssh --no-cache --network --format --compression-format --compression-level --check --call --ignorefile --jobs -j --output -o --push --load --annotation --created-annotation --unsetlabel --inherit-labels --identity-label --omit-history --os-feature --os-version --squash --squash-all --timestamp --source-date-epoch --rewrite-timestamp --provenance --sbom --attest --metadata-file --iidfile --iidfile-raw --digestfile --verify-reproducible --cache-from --cache-to --cache-ttl --runtime --runtime-flag --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
+    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --target --build-arg --label --platform --secret --ssh --no-cache --explain --debug-shell --network --format --compression-format --compression-level --check --call --ignorefile --jobs -j --output -o --push --load --annotation --created-annotation --unsetlabel --inherit-labels --identity-label --omit-history --os-feature --os-version --squash --squash-all --timestamp --source-date-epoch --rewrite-timestamp --provenance --sbom --attest --metadata-file --iidfile --iidfile-raw --digestfile --verify-reproducible --cache-from --cache-to --cache-ttl --runtime --runtime-flag --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'images') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --quiet -q --help" -- "$cur")); fi ;;
     'rmi') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'prune') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --help" -- "$cur")); fi ;;
+    'cache ls') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --format --no-trunc --quiet -q --help" -- "$cur")); fi ;;
+    'cache du') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --format --help" -- "$cur")); fi ;;
+    'cache prune') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --filter --keep-storage --help" -- "$cur")); fi ;;
+    'cache logs') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
+    'cache export') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'index create') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'index add') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'index remove') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;

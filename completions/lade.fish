@@ -11,7 +11,7 @@ function __lade_verb
       set skip 1
     else if not string match -q -- '-*' $word
       set -a verb $word
-      contains -- "$verb" index manifest blob runtime; or break
+      contains -- "$verb" cache index manifest blob runtime; or break
     end
   end
   test "$verb" = "$argv[1]"
@@ -20,6 +20,12 @@ complete -c lade -f -n "__lade_verb ''" -a build
 complete -c lade -f -n "__lade_verb ''" -a images
 complete -c lade -f -n "__lade_verb ''" -a rmi
 complete -c lade -f -n "__lade_verb ''" -a prune
+complete -c lade -f -n "__lade_verb ''" -a cache
+complete -c lade -f -n "__lade_verb cache" -a ls
+complete -c lade -f -n "__lade_verb cache" -a du
+complete -c lade -f -n "__lade_verb cache" -a prune
+complete -c lade -f -n "__lade_verb cache" -a logs
+complete -c lade -f -n "__lade_verb cache" -a export
 complete -c lade -f -n "__lade_verb ''" -a index
 complete -c lade -f -n "__lade_verb index" -a create
 complete -c lade -f -n "__lade_verb index" -a add
@@ -67,6 +73,8 @@ complete -c lade -n "__lade_verb 'build'" -l platform -r -d 'the platforms to bu
 complete -c lade -n "__lade_verb 'build'" -l secret -r -d 'a secret for RUN --mount=type=secret; without src or env, the variable or file ID'
 complete -c lade -n "__lade_verb 'build'" -l ssh -r -d 'an ssh agent for RUN --mount=type=ssh; '\''default'\'' is $SSH_AUTH_SOCK'
 complete -c lade -n "__lade_verb 'build'" -l no-cache -d 'run every step again'
+complete -c lade -n "__lade_verb 'build'" -l explain -d 'say of each step why it was cached, or what changed since it was built last'
+complete -c lade -n "__lade_verb 'build'" -l debug-shell -r -d 'open a shell where the first step fails, in the state before it or after it'
 complete -c lade -n "__lade_verb 'build'" -l network -x -a "host none" -d 'network of RUN: the host'\''s, or a loopback interface only'
 complete -c lade -n "__lade_verb 'build'" -l format -x -a "oci docker" -d 'format of the image'\''s manifest'
 complete -c lade -n "__lade_verb 'build'" -l compression-format -x -a "gzip zstd uncompressed" -d 'codec of the layers that are made'
@@ -74,7 +82,7 @@ complete -c lade -n "__lade_verb 'build'" -l compression-level -r -d '1 to 9 for
 complete -c lade -n "__lade_verb 'build'" -l check -d 'check the Containerfile for common mistakes instead of building it'
 complete -c lade -n "__lade_verb 'build'" -l call -r -d 'instead of building: check, outline (arguments, secrets and agents of the target) or targets (the stages)'
 complete -c lade -n "__lade_verb 'build'" -l ignorefile -r -d 'patterns of what in CONTEXT to ignore, instead of .containerignore or .dockerignore'
-complete -c lade -n "__lade_verb 'build'" -l jobs -s j -r -d 'stages built at once (default: one for each CPU)'
+complete -c lade -n "__lade_verb 'build'" -l jobs -s j -r -d 'steps executed at once (default: one for each CPU)'
 complete -c lade -n "__lade_verb 'build'" -l output -s o -r -d 'where the result goes: TRANSPORT:REST as '\''lade copy'\'' would write it, type=TYPE,... as docker, a directory or - for the files alone'
 complete -c lade -n "__lade_verb 'build'" -l push -d 'push the image under the names of -t; like -o type=registry'
 complete -c lade -n "__lade_verb 'build'" -l load -d 'load the image into the Docker engine under the names of -t; like -o type=docker'
@@ -121,6 +129,20 @@ complete -c lade -n "__lade_verb 'images'" -l quiet -s q -d 'print digests only'
 complete -c lade -n "__lade_verb 'rmi'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'prune'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'prune'" -l all -s a -d 'also cache mounts and the results of build steps, so that the next build starts cold'
+complete -c lade -n "__lade_verb 'cache ls'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'cache ls'" -l filter -r -d 'only these: id=, type=, until= (unused for so long), shared=, inuse=, description='
+complete -c lade -n "__lade_verb 'cache ls'" -l format -r -d 'table, json, or a Go template'
+complete -c lade -n "__lade_verb 'cache ls'" -l no-trunc -d 'print whole IDs'
+complete -c lade -n "__lade_verb 'cache ls'" -l quiet -s q -d 'print IDs only'
+complete -c lade -n "__lade_verb 'cache du'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'cache du'" -l filter -r -d 'only these, as for '\''lade cache ls'\'''
+complete -c lade -n "__lade_verb 'cache du'" -l format -r -d 'table, json, or a Go template'
+complete -c lade -n "__lade_verb 'cache prune'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'cache prune'" -l all -s a -d 'also cache mounts, and what images have too'
+complete -c lade -n "__lade_verb 'cache prune'" -l filter -r -d 'only these, as for '\''lade cache ls'\'''
+complete -c lade -n "__lade_verb 'cache prune'" -l keep-storage -r -d 'remove what was not used for longest, until no more than this is left'
+complete -c lade -n "__lade_verb 'cache logs'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'cache export'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'index create'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'index create'" -l annotation -r -d 'an annotation of the index'
 complete -c lade -n "__lade_verb 'index create'" -l authfile -r -d 'registry credentials in the format of auth.json'

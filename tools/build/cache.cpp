@@ -410,6 +410,10 @@ constexpr std::array<std::string_view, 4> kPruneExamples = {
     "Remove one cache mount",
     "lade cache prune --filter type=mount --filter id=/root/.cache",
 };
+constexpr std::array<std::string_view, 2> kDuExamples = {"How much cache mounts take",
+                                                         "lade cache du --filter type=mount"};
+constexpr std::array<std::string_view, 2> kLogsExamples = {
+    "What a failed step printed, by the ID in its message", "lade cache logs 0e4dbebd2189"};
 constexpr std::array<std::string_view, 2> kExportExamples = {
     "Keep a cache mount", "lade cache export /root/.cache > cache.tar"};
 
@@ -437,6 +441,7 @@ const VerbSpec kCacheDuVerb = {
         "Prints how many entries of each type the cache has, their disk space, and how "
         "much of it would be freed by removing them.",
     .options = kDuGroups,
+    .examples = kDuExamples,
     .run = run_du,
     .group = "Build",
 };
@@ -464,6 +469,7 @@ const VerbSpec kCacheLogsVerb = {
         "Prints what the step ID printed when it was executed last, whether it failed or not; of "
         "much output the beginning and the end. ID is the beginning of a step's ID in 'lade cache "
         "ls', or what the message of a failed step says.",
+    .examples = kLogsExamples,
     .min_positional = 1,
     .max_positional = 1,
     .run = run_logs,
