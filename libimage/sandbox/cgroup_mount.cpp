@@ -15,8 +15,6 @@
 namespace lade::sandbox {
 namespace {
 
-constexpr char kStaging[] = "/";  // where the tree is attached while its parts are made
-
 UniqueFd own_group(const Hierarchy& hierarchy, const RuntimeConfig& config,
                    const MountOptions& options) {
   MountOptions parsed{.set = options.set, .clear = options.clear};
@@ -51,10 +49,7 @@ UniqueFd cgroup_tree(const RuntimeConfig& config, const MountOptions& options) {
   place.set &= ~static_cast<std::uint64_t>(MOUNT_ATTR_RDONLY);
   place.data = {{"mode", "755"}};
   UniqueFd tree = new_mount("tmpfs", "tmpfs", place);
-  // A mount can be attached to one that is attached itself.
-  const UniqueFd staging(::open(kStaging, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!staging) throw_errno("open the root");
-  attach(tree.get(), staging.get());
+  const Staged staged(tree.get());  // a mount can be attached to one that is attached itself
   for (const Hierarchy& hierarchy : all) {
     if (hierarchy.unified) continue;
     const std::string name = hierarchy.mount.substr(hierarchy.mount.rfind('/') + 1);

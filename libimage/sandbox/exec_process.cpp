@@ -126,16 +126,17 @@ void drop_bounding_set(std::uint64_t keep) {
   require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities");
 }
 
-/// Supplementary groups are exactly the step's, the primary one among them (CVE-2022-2989). The
-/// capabilities stay for what is left of the set-up.
-void become(const User& user) {
+/// Supplementary groups are exactly those given; a step's primary one is among them
+/// (CVE-2022-2989). The capabilities stay for what is left of the set-up.
+void become(const User& user, PrimaryGroup primary) {
   std::vector<gid_t> groups(user.additional_gids.begin(), user.additional_gids.end());
-  if (std::find(groups.begin(), groups.end(), user.gid) == groups.end()) {
+  const bool has_own = std::find(groups.begin(), groups.end(), user.gid) != groups.end();
+  if (primary == PrimaryGroup::supplementary_too && !has_own) {
     groups.insert(groups.begin(), user.gid);
   }
   if (::setgroups(groups.size(), groups.data()) != 0) {
     // In a namespace of one id there is nothing to choose.
-    if (errno != EPERM || groups.size() != 1) throw_errno("set groups");
+    if (errno != EPERM || groups.size() > 1) throw_errno("set groups");
   }
   require(::setresgid(user.gid, user.gid, user.gid), "set group id");
   require(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities");
@@ -257,7 +258,7 @@ void prepare(const ProcessPlan& plan) {
   drop_bounding_set(capability_mask(process.capabilities.bounding));
   enter_cwd(plan.cwd);
   set_labels(process);
-  become(process.user);
+  become(process.user, plan.primary_group);
   require(::syscall(SYS_close_range, 3U + plan.preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC),
           "close descriptors");
   sigset_t none;

@@ -11,6 +11,9 @@
 
 namespace lade::sandbox {
 
+/// Whether the primary group is a supplementary one as well.
+enum class PrimaryGroup : std::uint8_t { supplementary_too, as_given };
+
 enum class Streams : std::uint8_t {
   own_null,   ///< the input is the container's null device
   inherited,  ///< as they are
@@ -25,6 +28,7 @@ struct ProcessPlan {
   Streams streams = Streams::own_null;
   int console = -1;  ///< becomes the controlling terminal and the streams
   Keyring keyring = Keyring::own;
+  PrimaryGroup primary_group = PrimaryGroup::as_given;
   std::span<const int> cgroup_fds =
       {};  ///< entered first, then a cgroup namespace is made if asked
   bool new_cgroup_namespace = false;

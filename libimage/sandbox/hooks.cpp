@@ -7,7 +7,8 @@
 namespace lade::sandbox {
 
 std::string hook_state(const std::string& head, std::string_view status, int pid) {
-  return cat(head, ",\"status\":\"", status, "\",\"pid\":", pid, "}");
+  const std::string process = pid == 0 ? "" : cat(",\"pid\":", pid);
+  return cat(head, ",\"status\":\"", status, "\"", process, "}");
 }
 
 void run_hooks(const std::vector<Hook>& hooks, std::string_view kind, const std::string& state) {

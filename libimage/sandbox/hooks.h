@@ -8,7 +8,7 @@
 
 namespace lade::sandbox {
 
-/// The state document for hooks: `head` is it up to its last members.
+/// The state document for hooks: `head` is it up to its last members. `pid` 0: there is no process.
 std::string hook_state(const std::string& head, std::string_view status, int pid);
 
 /// Runs them one after another, each with `state` on its input and an environment of its own, until

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -27,6 +28,11 @@ UniqueFd new_mount(const std::string& type, const std::string& source,
       throw_errno(cat("set option ", quoted(key)));
     }
   }
+  // As mount(2) has it: the file system itself is read-only too, unless something is put in first.
+  if ((options.set & MOUNT_ATTR_RDONLY) != 0 && !options.copies_up &&
+      ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0) != 0) {
+    throw_errno("set option 'ro'");
+  }
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     throw_errno("create file system");
   }
@@ -42,6 +48,14 @@ UniqueFd clone_mount(int place, Depth depth) {
   if (!tree) throw_errno("clone mount");
   return tree;
 }
+
+Staged::Staged(int tree) {
+  const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) throw_errno("open the root");
+  attach(tree, root.get());
+}
+
+Staged::~Staged() { (void)::umount2("/", MNT_DETACH); }
 
 void set_attributes(int tree, const MountOptions& options, Depth depth, unsigned propagation) {
   const unsigned below = depth == Depth::with_mounts_below ? AT_RECURSIVE : 0U;

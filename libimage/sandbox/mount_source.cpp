@@ -94,7 +94,8 @@ UniqueFd make_content(const Mount& mount) {
       throw_errno("set owner and mode");
     }
   }
-  return private_copy(attached_piece(memory, "/", kName), options);
+  const Staged staged(memory.get());
+  return private_copy(open_in_root(memory, kName, O_PATH), options);
 }
 
 }  // namespace

@@ -95,8 +95,7 @@ void mask(const DirFd& root, const std::string& path) {
   if (!target && (errno == ENOENT || errno == ENOTDIR)) return;
   if (!target) throw_errno("open");
   if (is_directory(target.get())) {
-    const MountOptions nothing{.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                      MOUNT_ATTR_NOEXEC};
+    const MountOptions nothing{.set = MOUNT_ATTR_RDONLY};
     return attach(new_mount("tmpfs", "tmpfs", nothing).get(), target.get());
   }
   attach(clone_mount(open_null(root).get(), Depth::this_mount).get(), target.get());
@@ -125,6 +124,13 @@ void enter_root(const DirFd& tree) {
   if (::fchdir(tree.get()) != 0) throw_errno("enter root");
   if (::syscall(SYS_pivot_root, ".", ".") != 0) throw_errno("pivot root");
   if (::umount2(".", MNT_DETACH) != 0) throw_errno("detach the old root");
+  // "/.." leads to whatever lies over the root: the host's tree, were it still there.
+  struct stat root {};
+  struct stat above {};
+  if (::fstat(tree.get(), &root) != 0 || ::stat("/..", &above) != 0) throw_errno("stat root");
+  if (root.st_dev != above.st_dev || root.st_ino != above.st_ino) {
+    throw Error(Errc::denied, "enter root: the old one is still over it");
+  }
   if (::chdir("/") != 0) throw_errno("enter root");
 }
 

@@ -172,7 +172,7 @@ MountedRoot mount_root(const Root& root) {
                                      : MountedRoot{bind_directory(root.path), UniqueFd()};
   // A device node in an image's layer would be the host's device; those of a step are in /dev.
   mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_NODEV;
+  if (root.device_nodes == DeviceNodes::ineffective) attributes.attr_set = MOUNT_ATTR_NODEV;
   attributes.propagation = MS_PRIVATE;
   const unsigned how = AT_EMPTY_PATH | AT_RECURSIVE;
   if (::mount_setattr(mounted.tree.get(), "", how, &attributes, sizeof attributes) != 0) {

@@ -14,7 +14,7 @@ struct MountedRoot {
   UniqueFd upper = UniqueFd();  ///< of an overlay: the upper directory (O_PATH)
 };
 
-/// In the step's mount namespace. Device nodes on it have no effect.
+/// In the step's mount namespace. Device nodes on it have the effect that `root` says.
 MountedRoot mount_root(const Root& root);
 
 /// How an overlay is mounted: layer by layer through the new mount API (Linux 6.7), or by mount(2),

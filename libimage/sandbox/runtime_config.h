@@ -20,8 +20,8 @@ using UnknownFields = std::map<std::string, std::string>;
 struct User {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::vector<std::uint32_t> additional_gids = {};
-  std::optional<std::uint32_t> umask = {};  ///< else 0022
+  std::vector<std::uint32_t> additional_gids = {};  ///< a StepRunner adds gid to them
+  std::optional<std::uint32_t> umask = {};          ///< else 0022
   bool operator==(const User&) const = default;
 };
 

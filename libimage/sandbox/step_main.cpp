@@ -22,6 +22,7 @@
 #include "libimage/io/path.h"
 #include "libimage/io/stream.h"
 #include "libimage/sandbox/exec_process.h"
+#include "libimage/sandbox/home.h"
 #include "libimage/sandbox/hooks.h"
 #include "libimage/sandbox/hosted_main.h"
 #include "libimage/sandbox/mount_point.h"
@@ -80,6 +81,8 @@ ProcessPlan process_plan(const Step& step) {
                                                                              : Streams::inherited,
                    .console = step.console.get(),
                    .keyring = spec.keyring,
+                   .primary_group = spec.mode == InitMode::step ? PrimaryGroup::supplementary_too
+                                                                : PrimaryGroup::as_given,
                    .cgroup_fds = spec.cgroup_fds,
                    .preserve_fds = spec.preserve_fds};
   plan.new_cgroup_namespace = spec.new_cgroup_namespace && !spec.cgroup_fds.empty();
@@ -162,6 +165,7 @@ void await_start(int fifo) {
 
 [[noreturn]] void run_container(Step& step) {
   set_up(step);
+  add_home(step.spec.config.process);
   check_command(step.spec.config.process);
   ProcessPlan plan = process_plan(step);
   plan.ready = [&] {
@@ -176,6 +180,7 @@ void await_start(int fifo) {
 
 [[noreturn]] void run_joined(Step& step) {
   join_container(step);
+  add_home(step.spec.config.process);
   check_command(step.spec.config.process);
   ProcessPlan plan = process_plan(step);
   plan.ready = [&] {

@@ -38,11 +38,11 @@ struct StepSpec {
   std::vector<Namespace> join_kinds = {};
   bool new_cgroup_namespace = false;  ///< made once the group is entered
   std::vector<int> cgroup_fds = {};   ///< step: Cgroup::entrances() for the command alone, so that
-                                     ///< its limits do not hit the process that watches over it
-  bool has_input = false;          ///< step: descriptor 0 is the command's input
-  int start_fifo = -1;             ///< container: a byte from it starts the command
-  int console_socket = -1;         ///< where a terminal's other end is sent
-  std::uint32_t preserve_fds = 0;  ///< descriptors from 3 on that the command inherits
+                                      ///< its limits do not hit the process that watches over it
+  bool has_input = false;             ///< step: descriptor 0 is the command's input
+  int start_fifo = -1;                ///< container: a byte from it starts the command
+  int console_socket = -1;            ///< where a terminal's other end is sent
+  std::uint32_t preserve_fds = 0;     ///< descriptors from 3 on that the command inherits
   Keyring keyring = Keyring::own;
   std::string state_head = {};  ///< the state document for hooks without its end: status, pid
   Hosting hosting = {};         ///< of a hosted step

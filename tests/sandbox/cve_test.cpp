@@ -223,6 +223,25 @@ TEST(Cve, Cve_2025_31133_MaskingByAFalseNullDevice) {
   EXPECT_TRUE(host.is_untouched());
 }
 
+/// Above the root there is nothing, whatever was staged there while it was set up.
+TEST(Cve, RootsAboveTheRootAreGone) {
+  const BusyboxRoot root;
+  RuntimeConfig step =
+      shell_step({root.path()}, "ls -di / /.. /../..; grep -c ' / / ' /proc/self/mountinfo");
+  step.mounts.push_back({.destination = "/secret", .type = "content", .content = "x"});
+  step.mounts.push_back({"/sys/fs/cgroup", "cgroup", "cgroup", {"ro"}});
+  const std::vector<std::string> seen = lines(run(step).output);
+  ASSERT_EQ(seen.size(), 4U);
+  const auto number = [](const std::string& line) {
+    const std::string_view text = trimmed(line);
+    return std::string(text.substr(0, text.find(' ')));
+  };
+  EXPECT_EQ(number(seen[0]), number(seen[1]));
+  EXPECT_EQ(number(seen[0]), number(seen[2]));
+  step.process.args.back() = "cat /proc/self/mountinfo";
+  EXPECT_THAT(run(step).output, Not(HasSubstr(" /sys/fs/cgroup/unified "))) << "the host's";
+}
+
 /// Another process's exchange of what the set-up writes to in proc.
 TEST(Cve, Cve_2025_52881_WritesToAFalseProc) {
   const BusyboxRoot root;
