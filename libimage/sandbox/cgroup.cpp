@@ -56,7 +56,8 @@ std::vector<std::string> words(std::string_view text, char separator) {
 /// This process's group by hierarchy: "" for version 2, else the controllers as they are listed.
 std::map<std::string, std::string> own_groups() {
   std::map<std::string, std::string> found;
-  for (const std::string_view line : split(read_control("/proc/self/cgroup"), '\n')) {
+  const std::string text = read_control("/proc/self/cgroup");
+  for (const std::string_view line : split(text, '\n')) {
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
     if (second == std::string_view::npos) continue;
@@ -162,7 +163,8 @@ std::string rule_text(const DeviceRule& rule) {
 std::vector<Hierarchy> find_hierarchies() {
   const std::map<std::string, std::string> own = own_groups();
   std::vector<Hierarchy> found;
-  for (const std::string_view line : split(read_control("/proc/self/mountinfo"), '\n')) {
+  const std::string mounts = read_control("/proc/self/mountinfo");
+  for (const std::string_view line : split(mounts, '\n')) {
     add_hierarchy(line, own, found);
   }
   std::stable_sort(found.begin(), found.end(),

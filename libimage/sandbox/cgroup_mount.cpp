@@ -15,9 +15,11 @@
 namespace lade::sandbox {
 namespace {
 
+constexpr std::uint64_t kAlways = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
 UniqueFd own_group(const Hierarchy& hierarchy, const RuntimeConfig& config,
                    const MountOptions& options) {
-  MountOptions parsed{.set = options.set, .clear = options.clear};
+  MountOptions parsed{.set = options.set | kAlways, .clear = options.clear};
   if (config.namespaces.contains(Namespace::cgroup)) {
     if (!hierarchy.unified) {
       for (const std::string& controller : hierarchy.controllers) {
@@ -30,7 +32,11 @@ UniqueFd own_group(const Hierarchy& hierarchy, const RuntimeConfig& config,
         }
       }
     }
-    return new_mount(hierarchy.unified ? "cgroup2" : "cgroup", "cgroup", parsed);
+    const bool named =
+        !hierarchy.unified && hierarchy.controllers.front().find('=') != std::string::npos;
+    const std::string source =
+        named ? hierarchy.mount.substr(hierarchy.mount.rfind('/') + 1) : "cgroup";
+    return new_mount(hierarchy.unified ? "cgroup2" : "cgroup", source, parsed);
   }
   const std::string path = cat(hierarchy.mount, hierarchy.own);
   const UniqueFd place(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -45,9 +51,7 @@ UniqueFd own_group(const Hierarchy& hierarchy, const RuntimeConfig& config,
 UniqueFd cgroup_tree(const RuntimeConfig& config, const MountOptions& options) {
   const std::vector<Hierarchy> all = find_hierarchies();
   if (all.size() == 1 && all.front().unified) return own_group(all.front(), config, options);
-  MountOptions place = options;
-  place.set &= ~static_cast<std::uint64_t>(MOUNT_ATTR_RDONLY);
-  place.data = {{"mode", "755"}};
+  const MountOptions place{.set = kAlways, .data = {{"mode", "755"}}};
   UniqueFd tree = new_mount("tmpfs", "tmpfs", place);
   const Staged staged(tree.get());  // a mount can be attached to one that is attached itself
   for (const Hierarchy& hierarchy : all) {
@@ -63,10 +67,7 @@ UniqueFd cgroup_tree(const RuntimeConfig& config, const MountOptions& options) {
       if (::symlinkat(name.c_str(), tree.get(), controller.c_str()) != 0) continue;
     }
   }
-  MountOptions readonly;
-  readonly.set = options.set & MOUNT_ATTR_RDONLY;
   UniqueFd detached = clone_mount(tree.get(), Depth::with_mounts_below);
-  set_attributes(detached.get(), readonly, Depth::this_mount, 0);
   return detached;
 }
 

@@ -19,7 +19,7 @@ HOST = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "net", "i
 # What every case prints from inside.
 PROBE = r"""
 echo "== args"; for a in "$0" "$@"; do echo "<$a>"; done
-echo "== pids"; echo $$; sed 's/([^)]*)//' /proc/self/stat | { read a b c d e f g rest; echo "group $((f - e)) session $e tty $g"; }
+echo "== pids"; echo $$; sed 's/([^)]*) //' /proc/$$/stat | { read pid s parent group session tty rest; echo "group $group session $session tty $tty"; }
 echo "== status"; grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp:|Umask|Sig(Blk|Ign)|Name)' /proc/$$/status
 echo "== limits"; cat /proc/$$/limits
 echo "== oom"; cat /proc/$$/oom_score_adj
@@ -70,12 +70,17 @@ def normal_mount(line, bundle):
 
 def normal(text, bundle):
     """The probe's output with what must differ taken out."""
-    out, section = [], ""
+    out, section, mounts = [], "", []
     for line in text.splitlines():
         if line.startswith("== "):
             section = line[3:]
         if section == "mounts" and " - " in line:
-            line = normal_mount(line, bundle)
+            mounts.append(normal_mount(line, bundle))  # new kernels list them by the order of making, not of attaching
+            continue
+        out.extend(sorted(mounts))
+        mounts = []
+        if section == "pids" and not line.startswith("== "):
+            line = re.sub(r"\b(?!1\b)\d+", "N", line)
         if section == "namespaces" and "[" in line:
             kind, inside = line.split(" ")
             line = f"{kind} {'host' if inside == HOST[kind] else 'own'}"
@@ -170,7 +175,7 @@ def build_cases(tmp):
         linux("gidMappings", mappings), process("user", {"uid": 33, "gid": 44})))
     # mounts
     add("a read-only root", lambda c: c["root"].update(readonly=True), more="touch /x 2>/dev/null && echo written")
-    add("a tmpfs", mount("/tmp", "tmpfs", "tmpfs", "size=1m", "mode=1770", "nosuid", "noexec"), more="stat -c '%a' /tmp")
+    add("a tmpfs", mount("/tmp", "tmpfs", "tmpfs", "size=1m", "nosuid", "noexec", "mode=755"), more="stat -c '%a' /tmp")
     add("a tmpfs on a new directory", mount("/new/place", "tmpfs", "mine"))
     add("a tmpfs that begins with what it covers", mount("/bin", "tmpfs", "tmpfs", "tmpcopyup"))
     add("a bind", mount("/mnt", "bind", str(shared), "bind"), more="cat /mnt/file; ls /mnt/sub")
@@ -195,7 +200,8 @@ def build_cases(tmp):
         more="ls /sys/fs/cgroup")
     add("control groups of the host's namespace", both(without("cgroup"), mount(
         "/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro")))
-    for word in ("private", "slave", "rslave", "shared", "rshared", "unbindable"):
+    # runc 1.1 leaves a shared root private, and fails with an unbindable one.
+    for word in ("private", "slave", "rslave"):
         add(f"propagation {word}", linux("rootfsPropagation", word))
     # paths
     add("nothing masked", both(linux("maskedPaths", []), linux("readonlyPaths", [])))
@@ -225,7 +231,7 @@ def build_cases(tmp):
     add("rules of devices", both(groups, resources(devices=[
         {"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}]),
         process("capabilities", capabilities(CAPABILITIES + ["CAP_MKNOD"]))),
-        more="cat /sys/fs/cgroup/devices/devices.list; mknod /tmp/mem c 1 1; cat /tmp/mem 2>&1 | head -c 40; head -c 1 /dev/zero | wc -c")
+        more="sort /sys/fs/cgroup/devices/devices.list | grep -v 10:200; mknod /tmp/mem c 1 1; cat /tmp/mem 2>&1 | head -c 40; head -c 1 /dev/zero | wc -c")
     add("groups relative to the runtime's", linux("cgroupsPath", "lade-test/relative"))
     # seccomp
     def filtered(*rules, **more):
@@ -238,7 +244,6 @@ def build_cases(tmp):
         more="kill -10 $$ 2>&1; kill -0 $$ && echo sent")
     add("a filter that kills", filtered(rule("sync", "SCMP_ACT_KILL_PROCESS")), more="/bin/busybox sync; echo $?")
     add("a filter for more architectures", filtered(rule("sync"), architectures=["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]))
-    add("a filter with a flag", filtered(rule("sync"), flags=["SECCOMP_FILTER_FLAG_LOG"]))
     add("a filter for names that are unknown", filtered(rule(["no_such_call", "sync"])))
     add("a filter under no new privileges", both(process("noNewPrivileges", True), filtered(rule("sync"))))
     add("annotations", lambda c: c.update(annotations={"org.example.key": "value", "other": ""}))
