@@ -95,8 +95,8 @@ class StepCgroup {
 
   /// Takes away what steps of processes that were killed left: once a process.
   static void sweep_groups() {
-    static std::atomic<bool> swept = false;
-    if (swept.exchange(true)) return;
+    static std::atomic<pid_t> swept_by = 0;  // a fork is another process
+    if (swept_by.exchange(::getpid()) == ::getpid()) return;
     for (const Hierarchy& hierarchy : find_hierarchies()) {
       const std::string place = cat(hierarchy.mount, "/", hierarchy.own);
       const UniqueFd dir(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
