@@ -11,9 +11,10 @@ _lade() {
     esac
   done
   case "$verb:$prev" in
-    "build:--network") COMPREPLY=($(compgen -W "host none" -- "$cur")); return ;;
+    "build:--network") COMPREPLY=($(compgen -W "default host none" -- "$cur")); return ;;
     "build:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
     "build:--compression-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
+    "build:--allow") COMPREPLY=($(compgen -W "security.insecure network.host" -- "$cur")); return ;;
     "build:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "images:--format") COMPREPLY=($(compgen -W "table json" -- "$cur")); return ;;
     "index create:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
@@ -53,7 +54,7 @@ _lade() {
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
     blob) COMPREPLY=($(compgen -W "get" -- "$cur")) ;;
     runtime) COMPREPLY=($(compgen -W "spec create start state kill delete pause resume run exec list ps update features" -- "$cur")) ;;
-    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --target --build-arg --label --platform --secret --ssh --no-cache --explain --debug-shell --network --format --compression-format --compression-level --check --call --ignorefile --jobs -j --output -o --push --load --annotation --created-annotation --unsetlabel --inherit-labels --identity-label --omit-history --os-feature --os-version --squash --squash-all --timestamp --source-date-epoch --rewrite-timestamp --provenance --sbom --attest --metadata-file --iidfile --iidfile-raw --digestfile --verify-reproducible --cache-from --cache-to --cache-ttl --runtime --runtime-flag --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
+    'build') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--file -f --tag -t --target --build-arg --label --platform --secret --ssh --no-cache --explain --debug-shell --network --format --compression-format --compression-level --check --call --ignorefile --jobs -j --output -o --push --load --annotation --created-annotation --unsetlabel --inherit-labels --identity-label --omit-history --os-feature --os-version --squash --squash-all --timestamp --source-date-epoch --rewrite-timestamp --provenance --sbom --attest --metadata-file --iidfile --iidfile-raw --digestfile --verify-reproducible --cache-from --cache-to --cache-ttl --runtime --runtime-flag --build-context --build-arg-file --cpp-flag --env --unsetenv --extensions --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --security-opt --volume -v --allow --device --memory -m --memory-swap --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --cpus --cgroup-parent --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'images') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --quiet -q --help" -- "$cur")); fi ;;
     'rmi') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
     'prune') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --help" -- "$cur")); fi ;;

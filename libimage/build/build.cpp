@@ -29,17 +29,49 @@ void warn_of_unused_arguments(const BuildRun& run) {
   }
 }
 
+/// What no other builder understands is said to be wanted, so that nobody depends on it unawares.
+void check_extensions(const BuildRun& run) {
+  if (run.options().extensions) return;
+  for (const StageSource& stage : run.file().stages) {
+    for (const auto& instruction : stage.instructions) {
+      if (instruction->is_extended())
+        throw run.file().source->error(
+            Errc::invalid_argument, instruction->line().lines,
+            cat(instruction->label(),
+                ": an extension of this program's own: allow it with --extensions"));
+    }
+  }
+}
+
+/// What triggers of base images read is known when these are found: then the graph is made anew,
+/// and what was executed is in the cache. Each round knows more of a finite file.
+std::vector<FinishedTarget> solve_with_triggers(BuildRun& run, const std::stop_token& stop) {
+  TriggerSources triggers;
+  for (;;) {
+    try {
+      return solve(run,
+                   stage_graph(run.file(), run.options().target, run.targets(),
+                               run.options().contexts, triggers),
+                   stop);
+    } catch (const NewTriggerSources& found) {
+      triggers[found.stage].insert(found.from.begin(), found.from.end());
+      run.forget_counts();
+    }
+  }
+}
+
 BuildResult build_once(const BuildOptions& options, const BuildServices& services,
-                       const std::stop_token& stop) {
-  ContainerfileText text = read_containerfile(options);
-  BuildRun run(options, services, parse_containerfile(std::move(text.name), std::move(text.text)));
+                       Contexts& contexts, const std::stop_token& stop) {
+  ContainerfileText text = contexts.containerfile();
+  BuildRun run(options, services, contexts,
+               parse_containerfile(std::move(text.name), std::move(text.text)));
+  check_extensions(run);
   warn_of_unused_arguments(run);
   struct Finish {  // also of a build that failed: what was learnt counts
     BuildRun& run;
     ~Finish() { run.finish(); }
   } const finish{run};
-  return store_result(run, solve(run, stage_graph(run.file(), options.target, run.targets()), stop),
-                      stop);
+  return store_result(run, solve_with_triggers(run, stop), stop);
 }
 
 }  // namespace
@@ -47,9 +79,10 @@ BuildResult build_once(const BuildOptions& options, const BuildServices& service
 BuildResult build(const BuildOptions& options, const BuildServices& services,
                   const std::stop_token& stop) {
   for (const std::string& name : options.names) (void)full_image_name(name);
+  Contexts contexts(options, services, stop);
   for (;;) {
     try {
-      return build_once(options, services, stop);
+      return build_once(options, services, contexts, stop);
     } catch (const Error&) {
       // What was executed is in the store now, so that little is done twice.
       if (services.cache == nullptr || !services.cache->lost_layers()) throw;

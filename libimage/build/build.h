@@ -16,7 +16,9 @@
 #include "libimage/base/progress.h"
 #include "libimage/base/timestamp.h"
 #include "libimage/build/attestation.h"
+#include "libimage/build/remote_file.h"
 #include "libimage/build/result_options.h"
+#include "libimage/build/run_options.h"
 #include "libimage/buildcache/step_cache.h"
 #include "libimage/compress/codec.h"
 #include "libimage/container/root_fs.h"
@@ -42,8 +44,12 @@ struct SecretSource {
 enum class Explain { none, text, json };
 
 struct BuildOptions {
-  std::string context = {};        ///< directory; "" if the build has none
+  std::string context = {};  ///< see context_source.h; "" if the build has none
+  std::map<std::string, std::string> contexts = {};  ///< further ones by name (--build-context)
+  std::function<std::unique_ptr<Source>()> standard_input = {};  ///< for the context "-"
   std::string containerfile = {};  ///< path; "": Containerfile, then Dockerfile, in the context
+  std::vector<std::string> containerfiles_behind = {};  ///< read after it, as one text
+  std::vector<std::string> cpp_flags = {};  ///< for those called *.in, which go through cpp
   std::optional<std::string> containerfile_text = {};  ///< instead of a file (standard input)
   std::string ignore_file = {};                        ///< path; "": by the rules
   std::vector<std::string> names = {};  ///< as users type them: "app", "localhost/app:1"
@@ -53,8 +59,15 @@ struct BuildOptions {
   std::vector<oci::Platform> platforms = {};         ///< one image for each; none: the host's
   std::map<std::string, SecretSource> secrets = {};  ///< by id, for RUN --mount=type=secret
   std::map<std::string, std::string> agents = {};    ///< id to socket, for RUN --mount=type=ssh
-  bool no_cache = false;                             ///< steps run again; results are still stored
-  std::optional<Timestamp> cache_not_before = {};    ///< results stored earlier are not used
+  /// What programs of the system get (git): PATH and the proxies.
+  std::map<std::string, std::string> program_environment = {};
+  RunOptions run = {};
+  std::vector<std::pair<std::string, std::string>> env = {};  ///< set when the last stage begins
+  std::vector<std::string> unset_env = {};                    ///< that the image does not keep
+  bool extensions = false;  ///< the Containerfile may use what only this program understands
+  std::uint64_t max_download_bytes = std::uint64_t{64} << 30U;  ///< of one ADD: no server sends on
+  bool no_cache = false;                           ///< steps run again; results are still stored
+  std::optional<Timestamp> cache_not_before = {};  ///< results stored earlier are not used
   Explain explain = Explain::none;
   std::optional<Timestamp> source_date_epoch = {};
   /// Instead of the epoch: the time of everything that the build makes, of every file in its layers
@@ -90,6 +103,7 @@ struct BuildServices {
   sandbox::StepRunner& runner;
   BaseResolver resolve;
   ProgressObserver& observer;
+  FetchUrl fetch = {};  ///< empty: http URLs are Error{unsupported}
   /// Asked for what the store does not know, and told every step; nullptr: none.
   buildcache::StepCache* cache = nullptr;
 };

@@ -73,6 +73,7 @@ struct BuildContext::Node {
         mode(status.st_mode),
         links(static_cast<std::uint32_t>(std::min<nlink_t>(status.st_nlink, 2))),
         device(status.st_rdev),
+        is_roots(status.st_uid == 0 && status.st_gid == 0),
         below(S_ISDIR(status.st_mode) ? std::make_unique<Below>() : nullptr) {}
 
   std::string name;
@@ -80,6 +81,7 @@ struct BuildContext::Node {
   mode_t mode;
   std::uint32_t links;  // 2: several
   dev_t device;
+  bool is_roots;                 // belongs to 0:0
   std::unique_ptr<Below> below;  // of directories
   Sha256 sha = {};
   bool hidden = false;      // ignored, but something below may be included again
@@ -324,6 +326,22 @@ void BuildContext::save_digests() noexcept {
 std::string BuildContext::why_hidden(const std::string& path) {
   if (ignore_.empty() || path.empty() || !ignore_.ignores(path)) return {};
   return cat("it is excluded by ", quoted(ignored_by_));
+}
+
+bool BuildContext::has_other_owners(const std::string& path) {
+  const std::scoped_lock lock(mutex_);
+  Node* top = find(path);
+  if (top == nullptr) return false;
+  std::vector<std::pair<Node*, std::string>> left = {{top, path}};
+  while (!left.empty()) {
+    const auto [node, name] = std::move(left.back());
+    left.pop_back();
+    if (!node->is_roots) return true;
+    if (!node->below) continue;
+    load(*node, name);
+    for (Node& child : node->below->children) left.emplace_back(&child, joined(name, child.name));
+  }
+  return false;
 }
 
 const std::vector<std::string>& BuildContext::hidden() {

@@ -38,6 +38,9 @@ class BuildContext final : public SourceTree {
 
   [[nodiscard]] const IgnoreList& ignore() const noexcept { return ignore_; }
 
+  /// True if something at or below `path` belongs to another than 0:0 on this machine.
+  bool has_other_owners(const std::string& path);
+
   /// Keeps what was learnt of contents for the next build.
   void save_digests() noexcept;
 

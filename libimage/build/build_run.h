@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "libimage/build/build.h"
-#include "libimage/build/build_context.h"
 #include "libimage/build/containerfile.h"
+#include "libimage/build/contexts.h"
 #include "libimage/build/environment.h"
 #include "libimage/build/explain.h"
 #include "libimage/build/stage_graph.h"
@@ -49,7 +49,8 @@ struct StageState {
 /// Made once, read by all stages; what changes is guarded or has one writer.
 class BuildRun {
  public:
-  BuildRun(const BuildOptions& options, const BuildServices& services, Containerfile file);
+  BuildRun(const BuildOptions& options, const BuildServices& services, Contexts& contexts,
+           Containerfile file);
   ~BuildRun();
 
   [[nodiscard]] const BuildOptions& options() const noexcept { return options_; }
@@ -65,12 +66,13 @@ class BuildRun {
   /// What of the layer options is in a step's bytes, for its key.
   [[nodiscard]] std::string layer_key() const;
 
-  /// The build context, opened at the first call. Throws Error{invalid_argument} if there is none.
-  BuildContext& context();
+  [[nodiscard]] Contexts& contexts() noexcept { return contexts_; }
+  /// The build context's files. Throws Error{invalid_argument} if there is none.
+  BuildContext& context() { return contexts_.main().files; }
   /// Files that RUN steps see as /etc/hosts and /etc/resolv.conf: paths on this machine. `network`
   /// decides their content.
   struct NetworkFiles {
-    std::string hosts, resolv_conf;
+    std::string hosts, resolv_conf;  ///< the second is "" for --dns none
   };
   NetworkFiles network_files(NetworkMode network);
   /// Writes `text` as an executable file that lives as long as the build; returns its path.
@@ -91,6 +93,8 @@ class BuildRun {
   /// What steps depended on when this Containerfile was built last.
   StepRecords& records();
   void count_step(bool cached) noexcept;
+  /// The solver begins again.
+  void forget_counts() noexcept { steps_ = cached_steps_ = 0; }
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
   [[nodiscard]] std::uint64_t cached_steps() const noexcept { return cached_steps_; }
   /// Writes what was learnt of the context for the next build.
@@ -101,6 +105,7 @@ class BuildRun {
 
   const BuildOptions& options_;
   const BuildServices& services_;
+  Contexts& contexts_;
   Containerfile file_;
   std::vector<BuildTarget> targets_;
   std::optional<Timestamp> epoch_;
@@ -112,21 +117,10 @@ class BuildRun {
   std::atomic<bool> networked_ = false;
 
   mutable std::mutex mutex_;
-  std::set<Material> materials_;             // guarded by mutex_
-  DirFd digests_dir_;                        // guarded by mutex_ until set
-  std::unique_ptr<ContentDigests> digests_;  // guarded by mutex_ until set
-  std::unique_ptr<BuildContext> context_;    // guarded by mutex_ until set
-  std::unique_ptr<StepRecords> records_;     // guarded by mutex_ until set
-  std::unique_ptr<TempDir> scratch_;         // guarded by mutex_ until set
-  std::size_t scripts_ = 0;                  // guarded by mutex_
+  std::set<Material> materials_;          // guarded by mutex_
+  std::unique_ptr<StepRecords> records_;  // guarded by mutex_ until set
+  std::unique_ptr<TempDir> scratch_;      // guarded by mutex_ until set
+  std::size_t scripts_ = 0;               // guarded by mutex_
 };
-
-/// The Containerfile that `options` name, read: its text and the name that messages give it.
-struct ContainerfileText {
-  std::string name;
-  std::string path;  ///< "" for a given text
-  std::string text;
-};
-ContainerfileText read_containerfile(const BuildOptions& options);
 
 }  // namespace lade::build

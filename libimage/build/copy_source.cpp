@@ -90,7 +90,8 @@ bool has_wildcard(std::string_view pattern) noexcept {
   return false;
 }
 
-std::vector<CopySource> match_sources(SourceTree& tree, const std::string& pattern) {
+std::vector<CopySource> match_sources(SourceTree& tree, const std::string& pattern,
+                                      Missing missing) {
   const std::string cleaned = clean_path(pattern);
   std::vector<std::string> paths;
   if (!has_wildcard(cleaned)) {
@@ -107,7 +108,9 @@ std::vector<CopySource> match_sources(SourceTree& tree, const std::string& patte
     }
     directory = tree.resolve(directory);
     const auto found = tree.lookup(directory);
-    if (!found || found->type != FileType::directory)
+    const bool there = found && found->type == FileType::directory;
+    if (!there && missing == Missing::left_out) return {};
+    if (!there)
       throw Error(Errc::not_found, cat("there is no directory ", quoted(directory),
                                        " to search for ", quoted(pattern)));
     match_components(tree, directory, globs, 0, paths);
@@ -116,6 +119,7 @@ std::vector<CopySource> match_sources(SourceTree& tree, const std::string& patte
   for (const std::string& path : paths) {
     CopySource source{.path = tree.resolve(path), .name = base_name(path)};
     auto found = tree.lookup(source.path);
+    if (!found && missing == Missing::left_out) continue;
     if (!found) {
       const std::string why = tree.why_hidden(source.path);
       throw Error(Errc::not_found,

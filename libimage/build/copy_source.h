@@ -16,10 +16,14 @@ struct CopySource {
   Attributes attributes = {};
 };
 
+/// What match_sources() does where a name without a wildcard is not there.
+enum class Missing { error, left_out };
+
 /// The files and directories that `pattern` names, sorted; links at the end are followed. `*`, `?`
 /// and `[..]` match within a component. A name without a wildcard that is not there throws
 /// Error{not_found} ("why" included where the ignore file hides it); a pattern may match nothing.
-std::vector<CopySource> match_sources(SourceTree& tree, const std::string& pattern);
+std::vector<CopySource> match_sources(SourceTree& tree, const std::string& pattern,
+                                      Missing missing = Missing::error);
 
 /// The last component of `path`.
 std::string base_name(const std::string& path);

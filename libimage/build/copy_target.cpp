@@ -53,8 +53,18 @@ Attributes CopyTarget::ruled(Attributes attributes) const {
     attributes.uid = rules_.owner->uid;
     attributes.gid = rules_.owner->gid;
   }
-  if (rules_.mode && attributes.type != FileType::symlink) attributes.mode = *rules_.mode;
+  if (rules_.mode && attributes.type != FileType::symlink)
+    attributes.mode = rules_.mode->apply(attributes.mode, attributes.type);
   return attributes;
+}
+
+Attributes CopyTarget::made_directory() const {
+  Attributes made{.type = FileType::directory, .mode = 0755, .mtime = parent_mtime_};
+  if (!rules_.mode || rules_.mode->is_octal()) return ruled(std::move(made));
+  const std::uint32_t mode = made.mode;
+  made = ruled(std::move(made));
+  made.mode = mode;
+  return made;
 }
 
 void CopyTarget::make_directories(const std::string& path) {
@@ -67,8 +77,7 @@ void CopyTarget::make_directories(const std::string& path) {
         if (existing->type != FileType::directory) refuse("not a directory:", part);
         entry.attributes = *existing;
       } else {
-        entry.attributes =
-            ruled({.type = FileType::directory, .mode = 0755, .mtime = parent_mtime_});
+        entry.attributes = made_directory();
       }
       put(std::move(entry));
     } else if (!is_directory(lookup(part))) {

@@ -9,6 +9,7 @@
 
 #include "libimage/build/account.h"
 #include "libimage/build/copy_source.h"
+#include "libimage/build/file_mode.h"
 #include "libimage/container/root_fs.h"
 #include "libimage/layer/snapshot.h"
 
@@ -17,7 +18,7 @@ namespace lade::build {
 /// What --chown and --chmod ask for.
 struct CopyRules {
   std::optional<Owner> owner = {};
-  std::optional<std::uint32_t> mode = {};
+  std::optional<FileMode> mode = {};
 };
 
 /// Where a COPY or ADD writes to.
@@ -33,12 +34,12 @@ struct CopyDestination {
 ///   own name, or becomes the destination
 /// - links in the destination's path are followed in the target's root; below it they are not: a
 ///   link where a directory is to go is an error, as is a file where a directory is, or the reverse
-/// - missing parents are 0755 0:0 (or as CopyRules say); a destination directory that is made is
-///   too, and takes the source directory's mtime
+/// - missing parents are 0755 0:0 (or as CopyRules say; a symbolic mode is not for them); a
+///   destination directory that is made is too, and takes the source directory's mtime
 /// - existing parents are repeated as they are, so that the layer unpacked alone shows them so
 class CopyTarget {
  public:
-  CopyTarget(RootFs& root, CopyRules rules) : root_(root), rules_(rules) {}
+  CopyTarget(RootFs& root, CopyRules rules) : root_(root), rules_(std::move(rules)) {}
 
   /// Times that made parents get. Not the time of day: the same inputs give the same bytes.
   void set_parent_mtime(const Timestamp& mtime) { parent_mtime_ = mtime; }
@@ -62,6 +63,7 @@ class CopyTarget {
   void copy_file(SourceTree& tree, const std::string& from, const std::string& to,
                  Attributes attributes);
   Attributes ruled(Attributes attributes) const;
+  Attributes made_directory() const;
   void put(LayerEntry entry);
 
   using FileKey = std::pair<std::uint64_t, std::uint64_t>;

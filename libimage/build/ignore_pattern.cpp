@@ -154,35 +154,42 @@ bool PathGlob::matches(std::string_view path) const {
   return std::find(now.begin(), now.end(), steps_.size()) != now.end();
 }
 
+void IgnoreList::add(std::string_view line) {
+  const bool include = line.starts_with('!');
+  if (include) line = trimmed(line.substr(1));
+  if (line.empty()) throw Error(Errc::invalid_content, "a lone '!' excludes nothing");
+  const std::string cleaned = clean_path(line);
+  if (cleaned.empty()) return;  // "/" or ".": the context itself
+  if (patterns_.size() == kMaxPatterns)
+    throw Error(Errc::limit_exceeded, cat("more than ", kMaxPatterns, " patterns"));
+  stars_ += static_cast<std::size_t>(std::count(cleaned.begin(), cleaned.end(), '*'));
+  if (stars_ > kMaxStars)
+    throw Error(Errc::limit_exceeded, cat("more than ", kMaxStars, " stars in all patterns"));
+  patterns_.push_back({.glob = PathGlob(cleaned), .include = include});
+  has_exceptions_ = has_exceptions_ || include;
+}
+
 IgnoreList IgnoreList::parse(std::string_view text) {
   if (text.size() > kMaxBytes)
     throw Error(Errc::limit_exceeded, cat("the file has more than ", kMaxBytes, " bytes"));
   IgnoreList list;
   std::size_t number = 0;
-  std::size_t stars = 0;
   for (std::string_view line : split(text, '\n')) {
     if (++number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     if (line.starts_with('#')) continue;
     line = trimmed(line);
     if (line.empty()) continue;
-    bool include = false;
-    if (line.starts_with('!')) {
-      include = true;
-      line = trimmed(line.substr(1));
-    }
-    const auto place = [&] { return cat("line ", number); };
-    with_context(place, [&] {
-      if (line.empty()) throw Error(Errc::invalid_content, "a lone '!' excludes nothing");
-      const std::string cleaned = clean_path(line);
-      if (cleaned.empty()) return;  // "/" or ".": the context itself
-      if (list.patterns_.size() == kMaxPatterns)
-        throw Error(Errc::limit_exceeded, cat("more than ", kMaxPatterns, " patterns"));
-      stars += static_cast<std::size_t>(std::count(cleaned.begin(), cleaned.end(), '*'));
-      if (stars > kMaxStars)
-        throw Error(Errc::limit_exceeded, cat("more than ", kMaxStars, " stars in all patterns"));
-      list.patterns_.push_back({.glob = PathGlob(cleaned), .include = include});
-      list.has_exceptions_ = list.has_exceptions_ || include;
-    });
+    with_context([&] { return cat("line ", number); }, [&] { list.add(line); });
+  }
+  return list;
+}
+
+IgnoreList IgnoreList::of(const std::vector<std::string>& patterns) {
+  IgnoreList list;
+  for (const std::string& pattern : patterns) {
+    const std::string_view text = trimmed(pattern);
+    if (text.empty()) throw Error(Errc::invalid_content, "an empty pattern excludes nothing");
+    with_context([&] { return cat("pattern ", quoted(pattern)); }, [&] { list.add(text); });
   }
   return list;
 }

@@ -54,6 +54,9 @@ class IgnoreList {
   IgnoreList() = default;
   /// Throws Error{invalid_content} with the line's number.
   static IgnoreList parse(std::string_view text);
+  /// The patterns one by one (COPY --exclude): no comments. Throws Error{invalid_content} with the
+  /// pattern.
+  static IgnoreList of(const std::vector<std::string>& patterns);
 
   [[nodiscard]] bool empty() const noexcept { return patterns_.empty(); }
 
@@ -75,7 +78,9 @@ class IgnoreList {
     PathGlob glob;
     bool include = false;
   };
+  void add(std::string_view line);
   std::vector<Pattern> patterns_;
+  std::size_t stars_ = 0;
   bool has_exceptions_ = false;
 };
 

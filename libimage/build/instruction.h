@@ -29,6 +29,8 @@ class Instruction {
   virtual void execute(StageContext& stage) const = 0;
   /// The stages and images whose trees it reads (COPY --from, RUN --mount=from=).
   [[nodiscard]] virtual std::vector<std::string> from() const { return {}; }
+  /// True if it says what only this program understands (BuildOptions::extensions).
+  [[nodiscard]] virtual bool is_extended() const { return false; }
   /// Names that it declares (ARG).
   [[nodiscard]] virtual std::vector<std::string> declares() const { return {}; }
 

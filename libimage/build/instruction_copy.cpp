@@ -1,11 +1,13 @@
-// COPY and ADD: files of the context or of another stage as a layer, straight from where they are.
+// COPY and ADD: files of the context, another tree, http or git as a layer, straight from where
+// they are.
 #include <algorithm>
 #include <iterator>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
-#include "libimage/build/copy_source.h"
+#include "libimage/build/copy_inputs.h"
 #include "libimage/build/copy_target.h"
+#include "libimage/build/git_url.h"
 #include "libimage/build/instructions.h"
 #include "libimage/build/root_tree.h"
 #include "libimage/build/stage.h"
@@ -25,7 +27,8 @@ struct CopyText {
   std::string from = {};
   std::string chown = {};
   std::string chmod = {};
-  bool unpack = false;
+  bool link = false;
+  InputRules inputs = {};  // the checksum not expanded
 };
 
 /// What the line says in its stage.
@@ -33,40 +36,71 @@ struct CopyWords {
   struct Text {
     std::string name, text;
   };
-  std::vector<std::string> sources = {};
+  std::vector<std::string> sources = {};  // of the tree
+  std::vector<std::string> urls = {};
   std::vector<Text> texts = {};
   CopyDestination destination = {};
   std::string chown = {};
-  std::optional<std::uint32_t> mode = {};
+  std::string chmod = {};
+  InputRules inputs = {};
   std::string created_by = {};
 };
 
-bool is_url(std::string_view source) {
-  return source.starts_with("http://") || source.starts_with("https://") ||
-         source.starts_with("git://") || source.starts_with("ssh://") || source.starts_with("git@");
+bool is_http_url(std::string_view source) {
+  return source.starts_with("http://") || source.starts_with("https://");
 }
+bool is_url(std::string_view source) { return is_http_url(source) || is_git_url(source); }
 
 void check_source(std::string_view keyword, std::string_view source) {
-  if (!is_url(source)) return;
-  if (keyword == "COPY")
+  if (keyword == "COPY" && is_url(source))
     throw Error(Errc::invalid_content, cat("COPY takes no URL: ", quoted(source)));
-  throw Error(Errc::unsupported,
-              cat("ADD of a URL or git repository is not implemented: ", quoted(source)));
 }
 
-std::optional<std::uint32_t> parse_mode(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  std::uint32_t mode = 0;
-  const bool octal = text.size() <= 5 && text.find_first_not_of("01234567") == std::string::npos;
-  for (const char c : text) mode = mode * 8 + static_cast<std::uint32_t>(c - '0');
-  if (!octal || mode > 07777) {
-    const bool symbolic = text.find_first_of("ugoa+=-") != std::string::npos;
-    if (symbolic)
-      throw Error(Errc::unsupported, cat("--chmod=", text, ": symbolic modes are not implemented"));
-    throw Error(Errc::invalid_content, cat("--chmod ", quoted(text), " is not an octal mode"));
+/// The sources of one step, and the trees that they are in.
+class Inputs {
+ public:
+  Inputs(StageContext& stage, const CopyText& text, const CopyWords& words) {
+    if (!words.sources.empty()) {
+      SourceTree* tree = nullptr;
+      if (text.from.empty()) {
+        tree = &stage.run().context();
+      } else if (const auto named = stage.run().contexts().named(text.from, stage.platform())) {
+        tree = &named->files;
+      } else {
+        other_ = std::make_unique<RootTree>(stage.tree_of(text.from), text.from);
+        tree = other_.get();
+      }
+      inputs_.push_back(tree_input(stage, *tree, words.sources, words.inputs));
+    }
+    for (const std::string& url : words.urls) {
+      inputs_.push_back(is_git_url(url) ? git_input(stage, url, words.inputs)
+                                        : http_input(stage, url, words.inputs));
+    }
   }
-  return mode;
-}
+
+  void add_to(StepKey& key) {
+    for (const auto& input : inputs_) input->add_to(key);
+  }
+  [[nodiscard]] bool read_content() const {
+    return std::any_of(inputs_.begin(), inputs_.end(),
+                       [](const auto& input) { return input->reads_content(); });
+  }
+  std::vector<const FoundSource*> open() {
+    std::vector<const FoundSource*> out;
+    for (const auto& input : inputs_) {
+      for (const FoundSource& source : input->open()) out.push_back(&source);
+    }
+    return out;
+  }
+  void remember(const ContentRef& content, const Sha256& sha) {
+    for (const auto& input : inputs_) input->remember(content, sha);
+  }
+  [[nodiscard]] bool empty() const noexcept { return inputs_.empty(); }
+
+ private:
+  std::unique_ptr<RootTree> other_;
+  std::vector<std::unique_ptr<CopyInput>> inputs_;
+};
 
 class Copy final : public Instruction {
  public:
@@ -76,6 +110,7 @@ class Copy final : public Instruction {
     if (text_.from.empty()) return {};
     return {text_.from};
   }
+  [[nodiscard]] bool is_extended() const override { return text_.inputs.optional_sources; }
 
   void execute(StageContext& stage) const override {
     const CopyWords words = expanded(stage);
@@ -88,16 +123,23 @@ class Copy final : public Instruction {
     const Expander expander = stage.expander();
     CopyWords out;
     out.chown = expander.word(text_.chown);
-    const std::string chmod = expander.word(text_.chmod);
-    out.mode = parse_mode(chmod);
+    out.chmod = expander.word(text_.chmod);
+    if (!out.chmod.empty()) (void)FileMode::parse(out.chmod);
+    out.inputs = text_.inputs;
+    out.inputs.checksum = expander.word(text_.inputs.checksum);
     out.created_by = text_.keyword;
     if (!out.chown.empty()) out.created_by += cat(" --chown=", out.chown);
-    if (!chmod.empty()) out.created_by += cat(" --chmod=", chmod);
+    if (!out.chmod.empty()) out.created_by += cat(" --chmod=", out.chmod);
+    if (text_.link) out.created_by += " --link";
+    if (text_.inputs.parents) out.created_by += " --parents";
     for (const std::string& source : text_.sources) {
-      out.sources.push_back(expander.word(source));
-      check_source(text_.keyword, out.sources.back());
-      out.created_by += cat(" ", out.sources.back());
+      std::string word = expander.word(source);
+      check_source(text_.keyword, word);
+      out.created_by += cat(" ", without_credentials(word));
+      (is_url(word) ? out.urls : out.sources).push_back(std::move(word));
     }
+    if (!out.inputs.checksum.empty() && (out.urls.size() != 1 || !out.sources.empty()))
+      throw Error(Errc::invalid_content, "--checksum is for exactly one URL");
     for (const Heredoc& heredoc : text_.heredocs) {
       std::string body = heredoc.body();
       if (heredoc.expand) body = expander.heredoc(body);
@@ -115,13 +157,25 @@ class Copy final : public Instruction {
     return out;
   }
 
+  /// A URL without its user information: the history is for everybody.
+  static std::string without_credentials(const std::string& word) {
+    const std::size_t scheme = word.find("://");
+    if (!is_url(word) || scheme == std::string::npos) return word;
+    const std::size_t end = std::min(word.find('/', scheme + 3), word.size());
+    const std::size_t at = word.rfind('@', end);
+    if (at == std::string::npos || at < scheme + 3) return word;
+    return cat(word.substr(0, scheme + 3), word.substr(at + 1));
+  }
+
   /// The key without the content of the sources.
   StepKey definition(StageContext& stage, const CopyWords& words, std::string_view kind) const {
     StepKey key(text_.keyword);
-    key.add(kind).add(stage.chain()).add(stage.run().layer_key());
+    // What --link makes does not depend on what is below.
+    key.add(kind).add(text_.link ? "link" : stage.chain()).add(stage.run().layer_key());
     key.add(words.destination.path).add(words.destination.is_directory ? "directory" : "any");
-    key.add(words.chown).add(words.mode ? cat(*words.mode) : "").add(text_.unpack ? "unpack" : "");
-    key.add_all(words.sources);
+    key.add(words.chown).add(words.chmod).add(cat(static_cast<int>(words.inputs.unpack)));
+    key.add_all(words.sources).add_all(words.urls).add_all(words.inputs.exclude);
+    key.add(words.inputs.parents ? "parents" : "").add(words.inputs.checksum);
     for (const CopyWords::Text& text : words.texts) key.add(text.name).add(text.text);
     return key;
   }
@@ -131,8 +185,10 @@ class Copy final : public Instruction {
   /// stored: otherwise there can be no hit, and the files are read once, for the layer.
   bool execute(StageContext& stage, const CopyWords& words) const {
     const std::string seen = definition(stage, words, "seen").str();
+    const bool other_tree =
+        !text_.from.empty() && !stage.run().contexts().named(text_.from, stage.platform());
     std::optional<std::string> by_chain;
-    if (!text_.from.empty()) {
+    if (other_tree) {
       const auto chain = stage.tree_of(text_.from).chain();
       by_chain = definition(stage, words, "by chain")
                      .add(chain ? chain->value.str() : std::string("scratch"))
@@ -143,33 +199,23 @@ class Copy final : public Instruction {
       stage.claim(*by_chain);
       if (stage.commit_known(words.created_by, *by_chain, marks)) return true;  // ended just now
     }
-    std::unique_ptr<RootTree> other;
-    if (!text_.from.empty())
-      other = std::make_unique<RootTree>(stage.tree_of(text_.from), text_.from);
-    SourceTree* tree = other.get();
-    if (tree == nullptr && !words.sources.empty()) tree = &stage.run().context();
-    std::vector<CopySource> sources;
-    for (const std::string& pattern : words.sources) {
-      std::vector<CopySource> found = match_sources(*tree, pattern);
-      std::move(found.begin(), found.end(), std::back_inserter(sources));
-    }
-    const auto by_content = [&] {
-      StepKey key = definition(stage, words, "by content");
-      if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
-      return key.str();
-    };
+    Inputs inputs(stage, text_, words);
     StepAliases aliases{.marks = {seen}};
     if (by_chain) aliases.keys.push_back(*by_chain);
     stage.describe([&] {  // for what comes from the cache: what is executed has its own below
       StepKey key("inputs");
       stage.note_common(key.keep_inputs());
       key.note("words", words.created_by);
-      if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
+      inputs.add_to(key);
       return key.take_inputs();
     });
     std::optional<std::string> content_key;
     const auto commit_by_content = [&] {
-      if (!content_key && (tree == nullptr || stage.is_marked(seen))) content_key = by_content();
+      if (!content_key && (!inputs.read_content() || stage.is_marked(seen))) {
+        StepKey key = definition(stage, words, "by content");
+        inputs.add_to(key);
+        content_key = key.str();
+      }
       return content_key && stage.commit_known(words.created_by, *content_key, aliases);
     };
     if (commit_by_content()) return true;
@@ -181,40 +227,48 @@ class Copy final : public Instruction {
     StepKey key = definition(stage, words, "by content");
     stage.note_common(key.keep_inputs());
     key.note("words", words.created_by);
-    const std::optional<LayerResult> layer = write(stage, words, tree, sources);
-    if (tree != nullptr) add_sources(key, *tree, sources, stage.run().jobs(), stage.stop());
+    const std::optional<LayerResult> layer = write(stage, words, inputs);
+    inputs.add_to(key);
     const std::string full = key.str();
-    stage.describe([inputs = key.take_inputs()] { return inputs; });
+    stage.describe([known = key.take_inputs()] { return known; });
     stage.commit_layer(words.created_by, full, layer, std::move(aliases));
     return false;
   }
 
-  /// What a copy from the context is claimed under before its files are read: the same words in
+  /// What a copy from a context is claimed under before its files are read: the same words in
   /// another context are another step.
-  static std::string claim_key(StageContext& stage, const std::string& seen) {
-    const std::string& context = stage.run().options().context;
-    return StepKey("COPY from").add(seen).add(real_path(context).value_or(context)).str();
+  std::string claim_key(StageContext& stage, const std::string& seen) const {
+    const BuildOptions& options = stage.run().options();
+    StepKey key("COPY from");
+    key.add(seen).add(real_path(options.context).value_or(options.context)).add(text_.from);
+    for (const auto& [name, context] : options.contexts) key.add(name).add(context);
+    return key.str();
   }
 
-  std::optional<LayerResult> write(StageContext& stage, const CopyWords& words, SourceTree* tree,
-                                   const std::vector<CopySource>& sources) const {
-    CopyRules rules{.mode = words.mode};
-    if (!words.chown.empty()) rules.owner = resolve_owner(stage.root(), words.chown);
-    CopyTarget target(stage.root(), rules);
+  std::optional<LayerResult> write(StageContext& stage, const CopyWords& words,
+                                   Inputs& inputs) const {
+    const std::vector<const FoundSource*> sources = inputs.open();
+    CopyRules rules;
+    if (!words.chmod.empty()) rules.mode = FileMode::parse(words.chmod);
+    RootFs nothing(stage.run().services().store);
+    RootFs& below = text_.link ? nothing : stage.root();
+    if (!words.chown.empty()) rules.owner = resolve_owner(below, words.chown);
+    CopyTarget target(below, rules);
     const Timestamp no_time = stage.run().epoch().value_or(Timestamp{});
-    target.set_parent_mtime(sources.empty() ? no_time : sources.front().attributes.mtime);
+    target.set_parent_mtime(sources.empty() ? no_time : sources.front()->source.attributes.mtime);
     std::vector<UnpackedArchive> archives;  // they live until the layer is written
-    for (const CopySource& source : sources) {
-      if (text_.unpack && source.attributes.type == FileType::regular) {
-        auto archive = unpack_if_archive(stage.run().services().store, tree->content(source.path),
-                                         rules.owner);
+    for (const FoundSource* found : sources) {
+      const CopySource& source = found->source;
+      if (found->may_be_archive && source.attributes.type == FileType::regular) {
+        auto archive = unpack_if_archive(stage.run().services().store,
+                                         found->tree->content(source.path), rules.owner);
         if (archive) {
           target.merge(archive->snapshot, archive->root, words.destination);
           archives.push_back(std::move(*archive));
           continue;
         }
       }
-      target.copy(*tree, source, words.destination);
+      target.copy(*found->tree, source, words.destination);
     }
     for (const CopyWords::Text& text : words.texts)
       target.write(text.name, text.text, no_time, words.destination);
@@ -222,9 +276,9 @@ class Copy final : public Instruction {
     if (entries.empty()) return std::nullopt;
     LayerOptions options = stage.run().layer_options();
     options.readers = std::max(2U, stage.run().jobs());
-    if (tree != nullptr) {
-      options.on_content = [tree](const LayerEntry& entry, const Digest& digest) {
-        tree->remember(entry.content, raw_sha256(digest));
+    if (!inputs.empty()) {
+      options.on_content = [&inputs](const LayerEntry& entry, const Digest& digest) {
+        inputs.remember(entry.content, raw_sha256(digest));
       };
     }
     return stage.root().add(std::move(entries), options);
@@ -260,6 +314,18 @@ CopyText parse_words(const ParseInput& input, std::string arguments) {
   return out;
 }
 
+/// What COPY and ADD have in common.
+void set_flags(CopyText& text, const FlagSet& flags) {
+  text.chown = flags.value("chown");
+  text.chmod = flags.value("chmod");
+  text.link = flags.boolean("link", false);
+  text.inputs.exclude = flags.values("exclude");
+  (void)IgnoreList::of(text.inputs.exclude);
+  text.inputs.optional_sources = flags.boolean("lade-optional", false);
+  if (text.chmod.find('$') == std::string::npos && !text.chmod.empty())
+    (void)FileMode::parse(text.chmod);  // known before the first step runs
+}
+
 }  // namespace
 
 std::unique_ptr<Instruction> parse_copy(const ParseInput& input) {
@@ -269,9 +335,10 @@ std::unique_ptr<Instruction> parse_copy(const ParseInput& input) {
                       {{"from"},
                        {"chown"},
                        {"chmod"},
-                       {"link", FlagRule::Kind::unsupported},
-                       {"parents", FlagRule::Kind::unsupported},
-                       {"exclude", FlagRule::Kind::unsupported}});
+                       {"link", FlagRule::Kind::boolean},
+                       {"parents", FlagRule::Kind::boolean},
+                       {"exclude", FlagRule::Kind::list},
+                       {"lade-optional", FlagRule::Kind::boolean}});
   CopyText text = parse_words(input, arguments);
   text.from = flags.value("from");
   if (text.from.find('$') != std::string::npos)
@@ -279,8 +346,8 @@ std::unique_ptr<Instruction> parse_copy(const ParseInput& input) {
                 "COPY --from does not expand variables: name a stage with FROM IMAGE AS NAME");
   if (!text.from.empty() && !text.heredocs.empty())
     throw Error(Errc::invalid_content, "COPY --from cannot take a heredoc");
-  text.chown = flags.value("chown");
-  text.chmod = flags.value("chmod");
+  text.inputs.parents = flags.boolean("parents", false);
+  set_flags(text, flags);
   return std::make_unique<Copy>(input.line, std::move(text));
 }
 
@@ -291,14 +358,18 @@ std::unique_ptr<Instruction> parse_add(const ParseInput& input) {
                       {{"chown"},
                        {"chmod"},
                        {"unpack", FlagRule::Kind::boolean},
-                       {"link", FlagRule::Kind::unsupported},
-                       {"exclude", FlagRule::Kind::unsupported},
-                       {"checksum", FlagRule::Kind::unsupported},
-                       {"keep-git-dir", FlagRule::Kind::unsupported}});
+                       {"link", FlagRule::Kind::boolean},
+                       {"exclude", FlagRule::Kind::list},
+                       {"checksum"},
+                       {"keep-git-dir", FlagRule::Kind::boolean},
+                       {"lade-optional", FlagRule::Kind::boolean}});
   CopyText text = parse_words(input, arguments);
-  text.chown = flags.value("chown");
-  text.chmod = flags.value("chmod");
-  text.unpack = flags.boolean("unpack", true);
+  set_flags(text, flags);
+  text.inputs.checksum = flags.value("checksum");
+  text.inputs.unpack = UnpackMode::local;
+  if (flags.given("unpack"))
+    text.inputs.unpack = flags.boolean("unpack", true) ? UnpackMode::always : UnpackMode::never;
+  if (flags.given("keep-git-dir")) text.inputs.keep_git_dir = flags.boolean("keep-git-dir", true);
   return std::make_unique<Copy>(input.line, std::move(text));
 }
 

@@ -10,6 +10,9 @@
 namespace lade::build {
 namespace {
 
+/// Whether what the base has of it stays (--lade-reset: it does not).
+enum class Inherited { kept, dropped };
+
 std::string listed(const std::vector<std::string>& words) {
   std::string out = "[";
   for (std::size_t i = 0; i < words.size(); ++i) out += cat(i == 0 ? "" : " ", words[i]);
@@ -38,14 +41,21 @@ void add_ports(const std::string& text, std::vector<std::string>& out) {
 
 class Expose final : public Instruction {
  public:
-  using Instruction::Instruction;
+  Expose(LogicalLine line, std::string ports, Inherited inherited)
+      : Instruction(std::move(line)), ports_(std::move(ports)), inherited_(inherited) {}
+  [[nodiscard]] bool is_extended() const override { return inherited_ == Inherited::dropped; }
   void execute(StageContext& stage) const override {
     std::vector<std::string> ports;
-    for (const std::string& word : stage.expander().words(line().arguments)) add_ports(word, ports);
+    for (const std::string& word : stage.expander().words(ports_)) add_ports(word, ports);
     std::sort(ports.begin(), ports.end());
+    if (inherited_ == Inherited::dropped) stage.config().exposed_ports.clear();
     stage.config().exposed_ports.insert(ports.begin(), ports.end());
     stage.commit(cat("EXPOSE ", listed(ports)));
   }
+
+ private:
+  std::string ports_;  // not expanded
+  Inherited inherited_;
 };
 
 class Maintainer final : public Instruction {
@@ -122,8 +132,9 @@ class User final : public Instruction {
 
 class Volume final : public Instruction {
  public:
-  Volume(LogicalLine line, std::vector<std::string> paths)
-      : Instruction(std::move(line)), paths_(std::move(paths)) {}
+  Volume(LogicalLine line, std::vector<std::string> paths, Inherited inherited)
+      : Instruction(std::move(line)), paths_(std::move(paths)), inherited_(inherited) {}
+  [[nodiscard]] bool is_extended() const override { return inherited_ == Inherited::dropped; }
   void execute(StageContext& stage) const override {
     std::vector<std::string> paths;
     for (const std::string& path : paths_) {
@@ -131,13 +142,22 @@ class Volume final : public Instruction {
       if (trimmed(paths.back()).empty())
         throw Error(Errc::invalid_content, "VOLUME has an empty path");
     }
+    if (inherited_ == Inherited::dropped) stage.config().volumes.clear();
     stage.config().volumes.insert(paths.begin(), paths.end());
     stage.commit(cat("VOLUME ", listed(paths)));
   }
 
  private:
   std::vector<std::string> paths_;
+  Inherited inherited_;
 };
+
+/// The one flag of EXPOSE and VOLUME, taken off `arguments`.
+Inherited take_reset(std::string_view keyword, std::string& arguments, char escape) {
+  const FlagSet flags(keyword, take_flags(arguments, escape),
+                      {{"lade-reset", FlagRule::Kind::boolean}});
+  return flags.boolean("lade-reset", false) ? Inherited::dropped : Inherited::kept;
+}
 
 void require_arguments(const ParseInput& input) {
   if (input.line.arguments.empty())
@@ -147,8 +167,11 @@ void require_arguments(const ParseInput& input) {
 }  // namespace
 
 std::unique_ptr<Instruction> parse_expose(const ParseInput& input) {
-  require_arguments(input);
-  return std::make_unique<Expose>(input.line);
+  std::string ports = input.line.arguments;
+  const Inherited inherited = take_reset("EXPOSE", ports, input.escape);
+  if (ports.empty() && inherited == Inherited::kept)
+    throw Error(Errc::invalid_content, "EXPOSE needs an argument");
+  return std::make_unique<Expose>(input.line, std::move(ports), inherited);
 }
 
 std::unique_ptr<Instruction> parse_maintainer(const ParseInput& input) {
@@ -182,11 +205,13 @@ std::unique_ptr<Instruction> parse_user(const ParseInput& input) {
 }
 
 std::unique_ptr<Instruction> parse_volume(const ParseInput& input) {
-  require_arguments(input);
-  auto paths = json_strings(input.line.arguments);
-  if (!paths) paths = plain_words(input.line.arguments);
-  if (paths->empty()) throw Error(Errc::invalid_content, "VOLUME needs a path");
-  return std::make_unique<Volume>(input.line, std::move(*paths));
+  std::string arguments = input.line.arguments;
+  const Inherited inherited = take_reset("VOLUME", arguments, input.escape);
+  auto paths = json_strings(arguments);
+  if (!paths) paths = plain_words(arguments);
+  if (paths->empty() && inherited == Inherited::kept)
+    throw Error(Errc::invalid_content, "VOLUME needs a path");
+  return std::make_unique<Volume>(input.line, std::move(*paths), inherited);
 }
 
 }  // namespace lade::build

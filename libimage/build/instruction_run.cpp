@@ -27,13 +27,20 @@ class OutputSink final : public Sink {
 
 class Run final : public Instruction {
  public:
-  Run(LogicalLine line, ShellCommand command, std::string script,
-      std::optional<NetworkMode> network, std::vector<std::string> mounts)
+  struct Flags {
+    std::optional<NetworkMode> network = {};
+    Security security = Security::sandbox;
+    bool uncached = false;
+    std::vector<std::string> mounts = {};  // as written
+  };
+  Run(LogicalLine line, ShellCommand command, std::string script, Flags flags)
       : Instruction(std::move(line)),
         command_(std::move(command)),
         script_(std::move(script)),
-        network_(network),
-        mounts_(std::move(mounts)) {
+        network_(flags.network),
+        security_(flags.security),
+        uncached_(flags.uncached),
+        mounts_(std::move(flags.mounts)) {
     for (const std::string& mount : mounts_) {
       std::string from = from_of_run_mount(mount);
       if (!from.empty()) from_.push_back(std::move(from));
@@ -41,11 +48,15 @@ class Run final : public Instruction {
   }
 
   [[nodiscard]] std::vector<std::string> from() const override { return from_; }
+  [[nodiscard]] bool is_extended() const override { return uncached_; }
 
   void execute(StageContext& stage) const override {
     const std::vector<std::string> arguments = command_.arguments(stage.config());
     const std::string created_by = cat("RUN ", history_text(stage.state(), arguments));
     const Environment environment = environment_of(stage.state());
+    if (security_ == Security::insecure && !stage.run().options().run.allow_insecure)
+      throw Error(Errc::denied,
+                  "--security=insecure is not allowed: allow it with --allow security.insecure");
     const NetworkMode network = network_.value_or(stage.run().options().network);
     if (network != NetworkMode::none) stage.run().note_network();
     StepKey key("RUN");
@@ -53,15 +64,21 @@ class Run final : public Instruction {
     key.add_all(environment).add(stage.config().working_dir).add(stage.config().user);
     key.add(network == NetworkMode::host ? "host" : "none");
     key.add(oci::to_string(stage.platform()));  // an emulated program sees its platform
+    key.add(security_ == Security::insecure ? "insecure" : "sandbox");
+    key.add_all(key_of_run_options(stage.run().options().run));
     std::vector<RunMount> mounts;
     for (const std::string& mount : mounts_)
       mounts.push_back(parse_run_mount(mount, stage.expander()));
     add_mounts(key, stage, mounts);
     const std::string step = key.str();
     stage.describe([&] { return inputs(stage, arguments, environment, network, mounts); });
-    const bool cached = stage.commit_cached(created_by, step);
-    stage.run().count_step(cached);
-    if (cached) return;
+    if (uncached_) {
+      stage.claim(step);
+    } else if (stage.commit_cached(created_by, step)) {
+      stage.run().count_step(true);
+      return;
+    }
+    stage.run().count_step(false);
     stage.commit_layer(created_by, step, run(stage, arguments, environment, network, mounts));
   }
 
@@ -127,6 +144,7 @@ class Run final : public Instruction {
         .uid = account.uid, .gid = account.gid, .additional_gids = account.additional_gids};
     if (network == NetworkMode::host) step.namespaces.erase(sandbox::Namespace::network);
     add_own_mounts(stage, step, network);
+    apply_run_options(stage.run().options().run, security_, step);
     const StepMounts made(stage, mounts);
     made.add_to(step);
     OutputSink output(stage);
@@ -144,13 +162,15 @@ class Run final : public Instruction {
     };
     const BuildRun::NetworkFiles files = stage.run().network_files(network);
     bind("/etc/hosts", files.hosts);
-    bind("/etc/resolv.conf", files.resolv_conf);
+    if (!files.resolv_conf.empty()) bind("/etc/resolv.conf", files.resolv_conf);
     if (!script_.empty()) bind(step.process.args.front(), stage.run().script(script_));
   }
 
   ShellCommand command_;
   std::string script_;  // a heredoc that names its own interpreter; "" if there is none
   std::optional<NetworkMode> network_;
+  Security security_;
+  bool uncached_;
   std::vector<std::string> mounts_;  // as written
   std::vector<std::string> from_;
 };
@@ -164,6 +184,14 @@ std::optional<NetworkMode> network_of(const FlagSet& flags) {
               cat("RUN --network is default, none or host, not ", quoted(value)));
 }
 
+Security security_of(const FlagSet& flags) {
+  const std::string value = flags.value("security");
+  if (value == "insecure") return Security::insecure;
+  if (value.empty() || value == "sandbox") return Security::sandbox;
+  throw Error(Errc::invalid_content,
+              cat("RUN --security is sandbox or insecure, not ", quoted(value)));
+}
+
 }  // namespace
 
 std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
@@ -173,13 +201,8 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
                       {{"network"},
                        {"mount", FlagRule::Kind::list},
                        {"security"},
-                       {"device", FlagRule::Kind::unsupported}});
-  const std::string security = flags.value("security");
-  if (security == "insecure")
-    throw Error(Errc::unsupported, "RUN --security=insecure is not implemented");
-  if (!security.empty() && security != "sandbox")
-    throw Error(Errc::invalid_content,
-                cat("RUN --security is sandbox or insecure, not ", quoted(security)));
+                       {"device", FlagRule::Kind::unsupported},
+                       {"lade-no-cache", FlagRule::Kind::boolean}});
   if (arguments.empty()) throw Error(Errc::invalid_content, "RUN needs a command");
   ShellCommand command = parse_shell_command(arguments);
   std::string script;
@@ -199,8 +222,11 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
   }
   if (command.exec_form && command.words.empty())
     throw Error(Errc::invalid_content, "RUN needs a command");
-  return std::make_unique<Run>(input.line, std::move(command), std::move(script), network_of(flags),
-                               flags.values("mount"));
+  return std::make_unique<Run>(input.line, std::move(command), std::move(script),
+                               Run::Flags{.network = network_of(flags),
+                                          .security = security_of(flags),
+                                          .uncached = flags.boolean("lade-no-cache", false),
+                                          .mounts = flags.values("mount")});
 }
 
 }  // namespace lade::build

@@ -44,20 +44,22 @@ void read_bases(const BuildRun& run, const StageGraph& graph, BuildLint& lint) {
 /// The graphs that hold the stages to check: the target's, or enough for every stage.
 std::vector<StageGraph> graphs_to_check(const BuildRun& run) {
   const std::string& target = run.options().target;
-  if (!target.empty()) return {stage_graph(run.file(), target, run.targets())};
+  if (!target.empty())
+    return {stage_graph(run.file(), target, run.targets(), run.options().contexts)};
   std::vector<StageGraph> out;
   std::vector<bool> seen(run.file().stages.size());
   for (std::size_t i = seen.size(); i-- > 0;) {
     if (seen[i]) continue;
-    out.push_back(stage_graph(run.file(), std::to_string(i), run.targets()));
+    out.push_back(
+        stage_graph(run.file(), std::to_string(i), run.targets(), run.options().contexts));
     for (const GraphStage& stage : out.back().stages) seen[stage.index] = true;
   }
   return out;
 }
 
-void collect(const BuildOptions& options, const BuildServices& services, Containerfile file,
-             CheckResult& result) {
-  BuildRun run(options, services, std::move(file));
+void collect(const BuildOptions& options, const BuildServices& services, Contexts& contexts,
+             Containerfile file, CheckResult& result) {
+  BuildRun run(options, services, contexts, std::move(file));
   std::set<std::tuple<std::string, LineRange, std::string>> seen;
   const auto found = [&](const LintWarning& warning) {
     if (seen.emplace(warning.rule->name, warning.lines, warning.detail).second)
@@ -123,6 +125,7 @@ const LintBase* BuildLint::base_of(const GraphStage& stage) const {
     case TreeRef::Kind::stage:
       return ends_[stage.base.index] ? &*ends_[stage.base.index] : nullptr;
     case TreeRef::Kind::scratch:
+    case TreeRef::Kind::context:
       break;
   }
   return &kScratch;
@@ -159,11 +162,12 @@ RunningLint::RunningLint(BuildRun& run, const StageGraph& graph)
 }
 
 CheckResult check_build(const BuildOptions& options, const BuildServices& services) {
-  ContainerfileText text = read_containerfile(options);
+  Contexts contexts(options, services, {});
+  ContainerfileText text = contexts.containerfile();
   CheckResult result{.source = std::make_shared<const SourceText>(text.name, text.text)};
   try {
-    collect(options, services, parse_containerfile(std::move(text.name), std::move(text.text)),
-            result);
+    collect(options, services, contexts,
+            parse_containerfile(std::move(text.name), std::move(text.text)), result);
   } catch (const Error& e) {
     result.error = e;
   }

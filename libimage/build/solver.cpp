@@ -9,6 +9,7 @@
 
 #include "libimage/base/text.h"
 #include "libimage/build/base_image.h"
+#include "libimage/build/config_edits.h"
 #include "libimage/build/instructions.h"
 #include "libimage/build/lint_build.h"
 #include "libimage/build/stage.h"
@@ -61,10 +62,11 @@ class Solver {
     queue_.run(run_.jobs());
     std::vector<FinishedTarget> out;
     for (std::size_t i = 0; i < graph_.targets.size(); ++i) {
-      const auto& state = finished_[graph_.targets[i]];
+      std::optional<StageState> state = finished_[graph_.targets[i]];
       if (!state) throw Error(Errc::internal, "solve: a stage was never finished");
+      finish_target(*state, run_.options());
       fetch_layers(run_.services().store, state->root, std::max(4U, run_.jobs()), queue_.stop());
-      out.push_back({.platform = run_.targets()[i].platform, .state = *state});
+      out.push_back({.platform = run_.targets()[i].platform, .state = std::move(*state)});
     }
     return out;
   }
@@ -118,7 +120,7 @@ class Solver {
 
   /// False: the stage is added again when `ref` is there.
   bool is_there(const TreeRef& ref, std::size_t stage) {
-    if (ref.kind == TreeRef::Kind::scratch) return true;
+    if (ref.kind == TreeRef::Kind::scratch || ref.kind == TreeRef::Kind::context) return true;
     Milestone& milestone = ref.kind == TreeRef::Kind::image ? image_milestones_[ref.index]
                                                             : stage_milestones_[ref.index];
     const std::scoped_lock lock(mutex_);
@@ -205,11 +207,25 @@ class Solver {
                      return tree_of(stage, from);
                    }},
         queue_.stop());
+    if (is_target(stage)) begin_target(running.context->state(), run_.options(), run_.created());
     running.triggers = take_triggers(*running.context, stage);
+    NewTriggerSources unknown{.stage = stage.index};
+    for (const auto& trigger : running.triggers) {
+      for (const std::string& from : trigger->from()) {
+        if (stage.from.count(from) == 0 && from != stage.base_context) unknown.from.insert(from);
+      }
+    }
+    if (!unknown.from.empty()) throw unknown;
+  }
+
+  [[nodiscard]] bool is_target(const GraphStage& stage) const {
+    return std::any_of(graph_.targets.begin(), graph_.targets.end(),
+                       [&](std::size_t target) { return &graph_.stages[target] == &stage; });
   }
 
   StageState base_of(const GraphStage& stage) const {
-    if (stage.base.kind == TreeRef::Kind::scratch) return empty_state(run_, stage.platform);
+    if (stage.base.kind == TreeRef::Kind::scratch || stage.base.kind == TreeRef::Kind::context)
+      return empty_state(run_, stage.platform);
     StageState state = stage.base.kind == TreeRef::Kind::image ? *images_[stage.base.index].state
                                                                : *finished_[stage.base.index];
     state.cmd_set = false;
@@ -219,7 +235,7 @@ class Solver {
   const RootFs& tree_of(const GraphStage& stage, const std::string& from) const {
     const auto ref = stage.from.find(from);
     if (ref == stage.from.end())  // only a trigger of a base image can name what the graph lacks
-      throw Error(Errc::unsupported, "--from in an ONBUILD trigger is not implemented");
+      throw Error(Errc::internal, "an ONBUILD trigger's --from is not in the graph");
     return ref->second.kind == TreeRef::Kind::image ? images_[ref->second.index].state->root
                                                     : finished_[ref->second.index]->root;
   }
@@ -252,11 +268,20 @@ class Solver {
     }
   }
 
+  /// A base that is a context: its files on an empty root.
+  std::unique_ptr<Instruction> copy_of_context(const GraphStage& stage) const {
+    const LogicalLine line{.keyword = "COPY",
+                           .arguments = cat("--from=", stage.base_context, " / /"),
+                           .lines = run_.file().stages[stage.index].from.lines};
+    return parse_instruction({line, '\\'});
+  }
+
   /// The base's ONBUILD lines, to be run first, once.
   std::vector<std::unique_ptr<Instruction>> take_triggers(StageContext& context,
                                                           const GraphStage& stage) const {
     const StageSource& source = run_.file().stages[stage.index];
     std::vector<std::unique_ptr<Instruction>> out;
+    if (!stage.base_context.empty()) out.push_back(copy_of_context(stage));
     auto& stored = context.config().on_build;
     if (!stored) return out;
     for (const std::string& text : *stored) {
@@ -271,6 +296,9 @@ class Solver {
                       cat("an ONBUILD trigger cannot be ", quoted(line.keyword)));
         out.push_back(parse_instruction({line, '\\'}));
         check_shared_trigger(stage, *out.back());
+        if (out.back()->is_extended() && !run_.options().extensions)
+          throw Error(Errc::invalid_argument,
+                      "an extension of this program's own: allow it with --extensions");
       } catch (const Error& e) {
         throw run_.file().source->error(e.code(), source.from.lines,
                                         cat("ONBUILD ", printable(text), ": ", e.what()));

@@ -2,6 +2,7 @@
 /// (docs/design/0016-build-solver.md).
 #pragma once
 #include <memory>
+#include <set>
 #include <stop_token>
 #include <vector>
 
@@ -11,8 +12,15 @@
 
 namespace lade::build {
 
+/// Thrown by solve(): a base image's triggers read stages, images or contexts that the graph does
+/// not have. Nothing of that stage has been executed; what other stages made is in the cache.
+struct NewTriggerSources {
+  std::size_t stage = 0;  ///< in the Containerfile
+  std::set<std::string> from = {};
+};
+
 /// Returns the last stage for each of the graph's platforms, all its layers in the store. The first
-/// step that fails stops the others; its Error has place and excerpt.
+/// step that fails stops the others; its Error has place and excerpt. Throws NewTriggerSources.
 std::vector<FinishedTarget> solve(BuildRun& run, StageGraph graph, const std::stop_token& stop);
 
 }  // namespace lade::build

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libimage/base/text.h"
+#include "libimage/build/context_source.h"
 #include "libimage/build/word.h"
 
 namespace lade::build {
@@ -22,12 +23,19 @@ std::optional<std::size_t> stage_named(const Containerfile& file, const std::str
 
 /// What the graphs of all platforms share.
 using Images = std::vector<ImageRef>;
+using Named = std::map<std::string, std::string>;  // contexts
 
 /// The graph of one platform.
 class GraphBuilder {
  public:
-  GraphBuilder(const Containerfile& file, const BuildTarget& target, Images& images)
-      : file_(file), globals_(target.globals), platform_(target.platform), images_(images) {}
+  GraphBuilder(const Containerfile& file, const BuildTarget& target, const Named& contexts,
+               const TriggerSources& triggers, Images& images)
+      : file_(file),
+        globals_(target.globals),
+        platform_(target.platform),
+        contexts_(contexts),
+        triggers_(triggers),
+        images_(images) {}
 
   /// The stages that `target` needs, in the order of the file.
   std::vector<GraphStage> build(std::size_t target) {
@@ -72,6 +80,17 @@ class GraphBuilder {
         }
       }
     }
+    const auto triggers = triggers_.find(index);
+    if (triggers == triggers_.end()) return out;
+    for (const std::string& from : triggers->second) {
+      try {
+        if (out.from.count(from) == 0)
+          out.from.emplace(from, resolve_from(from, index, source.from.lines, out.platform));
+      } catch (const Error& e) {
+        throw file_.source->error(e.code(), source.from.lines,
+                                  cat("ONBUILD --from=", printable(from), ": ", e.what()));
+      }
+    }
     return out;
   }
 
@@ -85,7 +104,10 @@ class GraphBuilder {
       throw Error(Errc::invalid_content,
                   cat("the name ", quoted(source.base), " expands to nothing"));
     const auto stage = stage_named(file_, base, index);
-    if (stage && *stage < index) {
+    if (const auto named = context(base, out.platform, source.from.lines)) {
+      out.base = *named;
+      if (named->kind == TreeRef::Kind::context) out.base_context = base;
+    } else if (stage && *stage < index) {
       out.base = {.kind = TreeRef::Kind::stage, .index = *stage};
     } else if (base == "scratch") {
       out.base = {};
@@ -96,6 +118,7 @@ class GraphBuilder {
 
   TreeRef resolve_from(const std::string& from, std::size_t index, const LineRange& lines,
                        const oci::Platform& platform) {
+    if (const auto named = context(from, platform, lines)) return *named;
     auto stage = stage_named(file_, from, index);
     if (!stage) {
       const auto number = parse_decimal(from);
@@ -108,6 +131,14 @@ class GraphBuilder {
     if (*stage > index)
       throw Error(Errc::invalid_argument, cat("stage ", quoted(from), " comes later in the file"));
     return {.kind = TreeRef::Kind::stage, .index = *stage};
+  }
+
+  std::optional<TreeRef> context(const std::string& name, const oci::Platform& platform,
+                                 const LineRange& lines) {
+    const auto named = named_context(contexts_, name, platform);
+    if (!named) return std::nullopt;
+    if (named->kind == ContextName::Kind::image) return image(named->text, platform, lines);
+    return TreeRef{.kind = TreeRef::Kind::context};
   }
 
   TreeRef image(const std::string& name, const oci::Platform& platform, const LineRange& lines) {
@@ -123,6 +154,8 @@ class GraphBuilder {
   const Containerfile& file_;
   const Environment& globals_;
   const oci::Platform& platform_;
+  const Named& contexts_;
+  const TriggerSources& triggers_;
   Images& images_;
 };
 
@@ -161,7 +194,8 @@ class GraphMerger {
 
  private:
   bool is_same(const GraphStage& a, const GraphStage& b) const {
-    if (a.index != b.index || a.base != b.base || a.platform != b.platform || a.from != b.from)
+    if (a.index != b.index || a.base != b.base || a.base_context != b.base_context ||
+        a.platform != b.platform || a.from != b.from)
       return false;
     const StageSource& source = file_.stages[a.index];
     return std::all_of(
@@ -197,12 +231,14 @@ std::size_t target_index(const Containerfile& file, const std::string& target) {
 }  // namespace
 
 StageGraph stage_graph(const Containerfile& file, const std::string& target,
-                       const std::vector<BuildTarget>& targets) {
+                       const std::vector<BuildTarget>& targets,
+                       const std::map<std::string, std::string>& contexts,
+                       const TriggerSources& triggers) {
   const std::size_t last = target_index(file, target);
   Images images;
   GraphMerger merger(file, targets);
   for (std::size_t i = 0; i < targets.size(); ++i)
-    merger.add(GraphBuilder(file, targets[i], images).build(last), i);
+    merger.add(GraphBuilder(file, targets[i], contexts, triggers, images).build(last), i);
   return merger.take(std::move(images));
 }
 

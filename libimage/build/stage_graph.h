@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,12 @@ namespace lade::build {
 
 /// Where a FROM or --from leads.
 struct TreeRef {
-  enum class Kind { scratch, stage, image } kind = Kind::scratch;
+  enum class Kind {
+    scratch,
+    stage,
+    image,
+    context,  ///< a named one that has files
+  } kind = Kind::scratch;
   std::size_t index = 0;  ///< of `stages` or of `images`
   bool operator==(const TreeRef&) const = default;
 };
@@ -38,9 +44,14 @@ struct GraphStage {
   std::size_t target = 0;  ///< the first that needs it: of BuildRun::targets()
   bool shared = false;     ///< other targets need it too
   TreeRef base = {};
+  std::string base_context = {};  ///< the name of a base that is a context
   oci::Platform platform = {};
   std::map<std::string, TreeRef> from = {};  ///< by the text of --from
 };
+
+/// What ONBUILD triggers of base images name with --from, by the stage's index in the file: known
+/// only when the bases are.
+using TriggerSources = std::map<std::size_t, std::set<std::string>>;
 
 struct StageGraph {
   std::vector<GraphStage> stages = {};    ///< each after all that it needs
@@ -49,11 +60,13 @@ struct StageGraph {
 };
 
 /// The stages that stage `target` ("": the last; a name or a number) needs, for all platforms in
-/// one graph. Stage names go before image names; only earlier stages can be named. Throws with
-/// place and excerpt: an unknown target, a FROM that expands to nothing, a --from that names its
-/// own or a later stage.
+/// one graph. Names of `contexts` (--build-context) go before stage names, and these before image
+/// names; only earlier stages can be named. Throws with place and excerpt: an unknown target, a
+/// FROM that expands to nothing, a --from that names its own or a later stage.
 StageGraph stage_graph(const Containerfile& file, const std::string& target,
-                       const std::vector<BuildTarget>& targets);
+                       const std::vector<BuildTarget>& targets,
+                       const std::map<std::string, std::string>& contexts = {},
+                       const TriggerSources& triggers = {});
 
 /// "builder", or the stage's number.
 std::string stage_label(const Containerfile& file, std::size_t index);

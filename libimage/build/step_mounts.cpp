@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -40,6 +41,12 @@ std::string target_of(const StageContext& stage, const RunMount& mount) {
   return target;
 }
 
+/// The context that a bind shows; nullopt if it is a stage's or an image's tree.
+std::optional<Contexts::Opened> context_of(StageContext& stage, const RunMount& mount) {
+  if (mount.from.empty()) return stage.run().contexts().main();
+  return stage.run().contexts().named(mount.from, stage.platform());
+}
+
 std::string secret_id(const RunMount& mount) {
   if (!mount.id.empty()) return mount.id;
   return base_name(mount.source.empty() ? mount.target : mount.source);
@@ -56,14 +63,13 @@ void add_mounts(StepKey& key, StageContext& stage, const std::vector<RunMount>& 
     if (mount.kind == RunMount::Kind::secret || mount.kind == RunMount::Kind::ssh)
       key.add(mount.id);  // which one is looked at, not what it is; a cache's id is no input
     if (mount.kind != RunMount::Kind::bind) continue;
-    if (!mount.from.empty()) {
+    if (const auto context = context_of(stage, mount)) {
+      add_sources(key, context->files, match_sources(context->files, cat("/", mount.source)),
+                  stage.run().jobs(), stage.stop());
+    } else {
       const auto chain = stage.tree_of(mount.from).chain();
       const std::string tree = chain ? chain->value.str() : std::string("scratch");
       key.add(tree).note(cat("tree of ", mount.from), tree);
-    } else {
-      BuildContext& context = stage.run().context();
-      add_sources(key, context, match_sources(context, cat("/", mount.source)), stage.run().jobs(),
-                  stage.stop());
     }
   }
 }
@@ -99,11 +105,13 @@ void StepMounts::add_to(sandbox::RuntimeConfig& step) const {
 void StepMounts::bind(StageContext& stage, const RunMount& mount) {
   ShownPiece piece{.source = clean_path(mount.source), .destination = target_of(stage, mount)};
   LocalStore& store = stage.run().services().store;
-  if (mount.from.empty()) {
-    piece.hidden = stage.run().context().hidden();
-    const std::string& context = stage.run().options().context;
-    const auto directory = real_path(context);
-    if (!directory) throw_errno(cat("open ", quoted(context)));
+  if (const auto context = context_of(stage, mount)) {
+    piece.hidden = context->files.hidden();
+    // As BuildKit, and as COPY has them. Somebody without root's rights is 0:0 there anyway.
+    if (::geteuid() == 0 && context->files.has_other_owners(context->files.resolve(piece.source)))
+      piece.owners = ShownPiece::Owners::root;
+    const auto directory = real_path(context->path);
+    if (!directory) throw_errno(cat("open ", quoted(context->path)));
     trees_.push_back(show_directory(store, *directory, piece));
   } else {
     trees_.push_back(show_root(store, stage.tree_of(mount.from), piece));
@@ -130,6 +138,8 @@ void StepMounts::cache(StageContext& stage, const RunMount& mount) {
   if (mount.uid) add("uid", cat(*mount.uid));
   if (mount.gid) add("gid", cat(*mount.gid));
   if (!mount.from.empty()) {
+    if (context_of(stage, mount))
+      throw Error(Errc::unsupported, "a cache that begins as a build context is not implemented");
     const RootFs& from = stage.tree_of(mount.from);
     const auto chain = from.chain();
     add("from", cat(chain ? chain->value.str() : std::string("scratch"), " ", mount.source));
@@ -200,31 +210,59 @@ void StepMounts::secret(StageContext& stage, const RunMount& mount) {
 
 void StepMounts::agent(StageContext& stage, const RunMount& mount) {
   const std::string id = mount.id.empty() ? "default" : mount.id;
-  if (mount.mode || mount.uid || mount.gid)
-    throw Error(Errc::unsupported,
-                "mode, uid and gid are not implemented: the socket has those of the agent");
   const auto& agents = stage.run().options().agents;
   const auto given = agents.find(id);
   if (given == agents.end()) {
     if (!mount.required) return;
     throw Error(Errc::not_found, cat("agent ", quoted(id), " is required: give it with --ssh ",
-                                     printable(id), "=SOCKET"));
+                                     printable(id), "=SOCKET or =KEY"));
   }
-  struct stat found {};
-  if (::stat(given->second.c_str(), &found) != 0)
-    throw_errno(cat("agent ", quoted(id), ": open ", quoted(given->second)));
-  if (!S_ISSOCK(found.st_mode))
-    throw Error(Errc::unsupported,
-                cat("agent ", quoted(id), ": ", quoted(given->second),
-                    " is no socket; keys are not implemented, add them to an agent"));
-  const std::string target =
-      mount.target.empty() ? cat("/run/buildkit/ssh_agent.", agents_) : target_of(stage, mount);
-  if (agents_++ == 0 && !get_variable(stage.state().environment, "SSH_AUTH_SOCK"))
+  if (!sockets_)
+    sockets_ = std::make_unique<TempDir>(stage.run().services().store.temp_path(), "agents-");
+  const std::string behind = agent_socket(stage, id, given->second);
+  const std::string name = cat("socket-", proxies_.size());
+  const std::string target = mount.target.empty() ? cat("/run/buildkit/ssh_agent.", proxies_.size())
+                                                  : target_of(stage, mount);
+  if (proxies_.empty() && !get_variable(stage.state().environment, "SSH_AUTH_SOCK"))
     variables_.push_back(cat("SSH_AUTH_SOCK=", target));
   mounts_.push_back({.destination = target,
                      .type = "bind",
-                     .source = given->second,
+                     .source = cat(sockets_->path(), "/", name),
                      .options = {"bind", "nosuid", "nodev", "noexec"}});
+  proxies_.push_back(
+      std::make_unique<SocketProxy>(sockets_->dir(), name, behind,
+                                    SocketProxy::Looks{.mode = mount.mode.value_or(0600),
+                                                       .uid = mount.uid.value_or(0),
+                                                       .gid = mount.gid.value_or(0)}));
+}
+
+/// The agent itself: a socket, or one started for these key files.
+std::string StepMounts::agent_socket(StageContext& stage, const std::string& id,
+                                     const std::string& text) {
+  std::vector<std::string> keys;
+  for (const std::string_view word : split(text, ',')) {
+    const std::string file(word);
+    struct stat found {};
+    if (::stat(file.c_str(), &found) != 0)
+      throw_errno(cat("agent ", quoted(id), ": open ", quoted(file)));
+    if (S_ISSOCK(found.st_mode)) {
+      if (word.size() != text.size())
+        throw Error(Errc::invalid_argument,
+                    cat("agent ", quoted(id), " is one socket, or files of keys"));
+      return file;
+    }
+    if (!S_ISREG(found.st_mode))
+      throw Error(Errc::invalid_argument,
+                  cat("agent ", quoted(id), ": ", quoted(file), " is neither a socket nor a key"));
+    keys.push_back(real_path(file).value_or(file));
+  }
+  if (!key_agents_) {
+    const auto& programs = stage.run().options().program_environment;
+    const auto path = programs.find("PATH");
+    key_agents_ = std::make_unique<KeyAgents>(
+        sockets_->path(), path == programs.end() ? "/usr/bin:/bin" : path->second);
+  }
+  return key_agents_->socket(keys);
 }
 
 }  // namespace lade::build

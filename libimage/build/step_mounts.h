@@ -3,10 +3,12 @@
 #include <string>
 #include <vector>
 
+#include "libimage/build/agent_proxy.h"
 #include "libimage/build/run_mount.h"
 #include "libimage/build/stage.h"
 #include "libimage/build/step_key.h"
 #include "libimage/container/shown_tree.h"
+#include "libimage/io/path.h"
 #include "libimage/sandbox/runtime_config.h"
 
 namespace lade::build {
@@ -29,12 +31,15 @@ class StepMounts {
   void tmpfs(StageContext& stage, const RunMount& mount);
   void secret(StageContext& stage, const RunMount& mount);
   void agent(StageContext& stage, const RunMount& mount);
+  std::string agent_socket(StageContext& stage, const std::string& id, const std::string& text);
 
   std::vector<sandbox::Mount> mounts_;
   std::vector<std::string> variables_;  // NAME=value
   std::vector<ShownTree> trees_;
   std::vector<LocalStore::CacheMount> caches_;
-  unsigned agents_ = 0;
+  std::unique_ptr<TempDir> sockets_;  // with an agent: where the sockets below are
+  std::unique_ptr<KeyAgents> key_agents_;
+  std::vector<std::unique_ptr<SocketProxy>> proxies_;
 };
 
 }  // namespace lade::build

@@ -33,6 +33,8 @@ struct StepCall {
 
   void run() const {
     const sandbox::StepStatus status = runner.run(step, {.output = output}, stop);
+    for (const std::string& warning : status.warnings)
+      output.write(bytes_of(cat("warning: ", warning, "\n")));
     if (status.exit_status == 0) return;
     throw Error(Errc::command_failed, cat("the command ended with status ", status.exit_status),
                 ExitDetail{status.exit_status});

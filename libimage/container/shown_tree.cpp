@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -60,6 +61,23 @@ ShownTree show_overlay(LocalStore& store, std::vector<std::string> lower, const 
   return shown;
 }
 
+/// Gives all of `dir` to 0:0; privileged attributes that a change of owner takes away are those
+/// that a stranger's file must not have either.
+void give_to_root(const DirFd& dir) {
+  for (const std::string& name : list_names(dir)) {
+    const auto status = stat_entry(dir, name);
+    if (!status) continue;
+    if (S_ISDIR(status->st_mode))
+      give_to_root(DirFd(open_entry(dir, name, O_RDONLY | O_DIRECTORY)));
+    if (status->st_uid == 0 && status->st_gid == 0) continue;
+    if (::fchownat(dir.get(), name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) != 0)
+      throw_errno(cat("change the owner of ", quoted(name)));
+    if (!S_ISLNK(status->st_mode) &&
+        ::fchmodat(dir.get(), name.c_str(), status->st_mode & 07777, 0) != 0)
+      throw_errno(cat("change the mode of ", quoted(name)));
+  }
+}
+
 /// `tree` null: it is empty.
 ShownTree show_copy(LocalStore& store, const DirFd* tree, const ShownPiece& piece) {
   ShownTree shown{.room = store.workspace(), .mount = mount_of(piece, "bind")};
@@ -69,6 +87,10 @@ ShownTree show_copy(LocalStore& store, const DirFd* tree, const ShownPiece& piec
     const ParentAndName place = open_parent_in_root(copy, path);
     remove_tree(place.parent, place.name);
   }
+  if (piece.owners == ShownPiece::Owners::root) {
+    give_to_root(copy);
+    if (::fchown(copy.get(), 0, 0) != 0) throw_errno("change the owner of a directory");
+  }
   shown.piece = open_in_root(copy, piece.source.empty() ? "." : piece.source, O_PATH);
   shown.mount.source = cat("fd:", shown.piece.get());
   return shown;
@@ -77,7 +99,8 @@ ShownTree show_copy(LocalStore& store, const DirFd* tree, const ShownPiece& piec
 }  // namespace
 
 ShownTree show_directory(LocalStore& store, const std::string& path, const ShownPiece& piece) {
-  if (overlay_works(store)) return show_overlay(store, {path}, piece);
+  const bool plain = piece.owners == ShownPiece::Owners::as_they_are;
+  if (plain && overlay_works(store)) return show_overlay(store, {path}, piece);
   const DirFd tree = open_dir(path);
   return show_copy(store, &tree, piece);
 }

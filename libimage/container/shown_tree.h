@@ -20,8 +20,10 @@ struct ShownTree {
 };
 
 struct ShownPiece {
-  std::string source = {};               ///< path in the tree, links followed inside it; "": all
-  std::string destination = {};          ///< in the step
+  std::string source = {};       ///< path in the tree, links followed inside it; "": all
+  std::string destination = {};  ///< in the step
+  /// `root`: everything shows as 0:0, whoever it belongs to; then the piece is copied.
+  enum class Owners { as_they_are, root } owners = Owners::as_they_are;
   std::vector<std::string> hidden = {};  ///< clean paths in the tree that the step does not see
 };
 

@@ -53,6 +53,9 @@ struct ApplyResult {
 /// tree is left half applied; the caller discards it.
 ApplyResult apply_layer(const DirFd& root, Source& tar, const ApplyOptions& options = {});
 
+/// True if `head` (the first 512 bytes of a stream) is a tar header.
+bool is_tar_start(ByteView head) noexcept;
+
 /// One header of a tar stream, as the layer reader understood it.
 struct TarEntry {
   std::string path;  ///< as spelled in the archive

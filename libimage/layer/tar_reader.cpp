@@ -413,6 +413,13 @@ std::size_t TarReader::State::read_sparse(std::span<std::byte> out) {
   return got;
 }
 
+bool is_tar_start(ByteView head) noexcept {
+  tar::Block block{};
+  if (head.size() < block.size()) return false;
+  std::memcpy(block.data(), head.data(), block.size());
+  return !tar::is_zero(block) && tar::checksum_matches(block);
+}
+
 TarReader::TarReader(Source& source, const ApplyLimits& limits)
     : state_(std::make_unique<State>(source, limits)) {}
 TarReader::~TarReader() = default;

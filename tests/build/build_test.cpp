@@ -112,6 +112,27 @@ TEST_F(Building, TriggersRunInTheNextBuildOnce) {
               HasSubstr("ONBUILD cannot hold FROM"));
 }
 
+TEST_F(Building, TriggersMayReadStagesImagesAndContextsThatNothingElseNeeds) {
+  file("f", "x");
+  build("FROM scratch\nCOPY f /image", [](BuildOptions& o) { o.names = {"other"}; });
+  build(
+      "FROM scratch\nONBUILD COPY --from=assets /asset /\nONBUILD COPY --from=other /image /\n"
+      "ONBUILD COPY --from=named f /named\n",
+      [](BuildOptions& o) { o.names = {"base"}; });
+  const auto named = [&](BuildOptions& o) { o.contexts = {{"named", context_path()}}; };
+  const BuildResult child =
+      build("FROM scratch AS assets\nCOPY f /asset\nFROM base\nLABEL a=b\n", named);
+  EXPECT_THAT(tree(child), ElementsAre(Key("asset"), Key("image"), Key("named")));
+  EXPECT_EQ(child.steps, 4U);
+  EXPECT_THAT(error_of("FROM base\nLABEL a=b\nFROM scratch AS assets\n",
+                       [&](BuildOptions& o) {
+                         named(o);
+                         o.target = "0";
+                       })
+                  .what(),
+              HasSubstr("comes later"));
+}
+
 TEST_F(Building, AConfigIsNotLargerThanAnyoneReads) {
   std::string text =
       cat("FROM scratch\nENV A=", std::string(60'000, 'a'), "\nENV B=$A$A$A$A$A$A$A$A$A$A\n");

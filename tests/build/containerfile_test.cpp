@@ -70,7 +70,6 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"FROM a\nRUN", "RUN needs a command"},
         Mistake{"FROM a\nRUN []", "RUN needs a command"},
         Mistake{"FROM a\nRUN --mount=type=cache,tarrget=/x y", "did you mean target?"},
-        Mistake{"FROM a\nRUN --security=insecure y", "--security=insecure is not implemented"},
         Mistake{"FROM a\nRUN --network=x y", "default, none or host"},
         Mistake{"FROM a\nRUN [1]", "only strings"},
         Mistake{"FROM a\nCOPY x", "source and a destination"},

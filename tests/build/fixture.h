@@ -98,7 +98,8 @@ class BuildTest : public testing::Test {
         {.store = store_,
          .runner = *runner_,
          .resolve = [&](const std::string& name, const oci::Platform&) { return resolve(name); },
-         .observer = observer_},
+         .observer = observer_,
+         .fetch = fetch_},
         {}));
   }
 
@@ -142,6 +143,7 @@ class BuildTest : public testing::Test {
   LocalStore store_{room_.path() + "/store"};
   std::unique_ptr<sandbox::StepRunner> runner_ = sandbox::builtin_runner();
   RecordingObserver observer_;
+  FetchUrl fetch_;
 
  private:
   ResolvedBase resolve(const std::string& name) {

@@ -15,7 +15,10 @@
 #include "tools/build/build_cache.h"
 #include "tools/build/call.h"
 #include "tools/build/debug_shell.h"
+#include "tools/build/language_options.h"
+#include "tools/build/remote_files.h"
 #include "tools/build/result_words.h"
+#include "tools/build/run_options.h"
 #include "tools/build/verbs.h"
 #include "tools/build/write_outputs.h"
 #include "tools/common/base_images.h"
@@ -33,14 +36,15 @@ namespace {
 
 constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024;
 
-constexpr std::array<std::string_view, 2> kNetworks = {"host", "none"};
+constexpr std::array<std::string_view, 3> kNetworks = {"default", "host", "none"};
 
 constexpr std::array<OptionSpec, 19> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
-     .help =
-         "the Containerfile, or - for standard input; else Containerfile or Dockerfile in CONTEXT"},
+     .help = "the Containerfile, a URL, or - for standard input; else Containerfile or Dockerfile "
+             "in CONTEXT; several are read as one, called *.in through cpp",
+     .repeats = true},
     {.name = "tag",
      .letter = 't',
      .value = "NAME",
@@ -63,8 +67,9 @@ constexpr std::array<OptionSpec, 19> kBuildOptions = {{
      .help = "a secret for RUN --mount=type=secret; without src or env, the variable or file ID",
      .repeats = true},
     {.name = "ssh",
-     .value = "ID[=SOCKET]",
-     .help = "an ssh agent for RUN --mount=type=ssh; 'default' is $SSH_AUTH_SOCK",
+     .value = "ID[=SOCKET|=KEY,...]",
+     .help = "an ssh agent for RUN --mount=type=ssh; 'default' is $SSH_AUTH_SOCK; with files of "
+             "keys, an agent of the system's ssh-agent that holds them",
      .repeats = true},
     {.name = "no-cache", .help = "run every step again"},
     {.name = "explain",
@@ -101,9 +106,9 @@ constexpr std::array<OptionSpec, 19> kBuildOptions = {{
      .value = "N",
      .help = "steps executed at once (default: one for each CPU)"},
 }};
-constexpr std::array<std::span<const OptionSpec>, 6> kGroups = {
-    kBuildOptions,  kResultOptions,   kBuildCacheOptions,
-    kRunnerOptions, kRegistryOptions, kProgressOptions};
+constexpr std::array<std::span<const OptionSpec>, 8> kGroups = {
+    kBuildOptions,    kResultOptions,  kBuildCacheOptions, kRunnerOptions,
+    kLanguageOptions, kRunStepOptions, kRegistryOptions,   kProgressOptions};
 
 constexpr std::array<std::string_view, 14> kExamples = {
     "Build this directory into the local store",
@@ -223,13 +228,16 @@ std::optional<Timestamp> source_date_epoch(const std::map<std::string, std::stri
 build::BuildOptions build_options(const Arguments& arguments, const Environment& environment) {
   build::BuildOptions options;
   options.context = arguments.positional().empty() ? "." : arguments.positional().front();
-  const std::string file = arguments.value_or("file", "");
-  if (file == "-") {
-    FdSource input(UniqueFd(0), "standard input");
-    options.containerfile_text =
-        read_all(input, kMaxContainerfileBytes, "Containerfile on standard input");
-  } else {
-    options.containerfile = file;
+  options.standard_input = [] { return std::make_unique<FdSource>(UniqueFd(0), "standard input"); };
+  const std::vector<std::string>& files = arguments.values("file");
+  if (files.size() == 1 && files.front() == "-") {
+    if (options.context == "-")
+      throw UsageError("the Containerfile and the context cannot both be standard input");
+    options.containerfile_text = read_all(*options.standard_input(), kMaxContainerfileBytes,
+                                          "Containerfile on standard input");
+  } else if (!files.empty()) {
+    options.containerfile = files.front();
+    options.containerfiles_behind.assign(files.begin() + 1, files.end());
   }
   options.ignore_file = arguments.value_or("ignorefile", "");
   options.target = arguments.value_or("target", "");
@@ -241,6 +249,8 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
     for (const std::string_view word : split(words, ','))
       options.platforms.push_back(parse_platform(word));
   }
+  read_language_options(arguments, environment, options);
+  options.run = read_run_options(arguments);
   options.no_cache = arguments.flag("no-cache");
   if (arguments.flag("explain")) {
     options.explain = arguments.value_or("progress", "auto") == "json" ? build::Explain::json
@@ -298,6 +308,7 @@ int run_build(const Arguments& arguments, const Environment& environment) {
             .resolve = [&](const std::string& name,
                            const oci::Platform&) { return bases.resolve(name); },
             .observer = *progress,
+            .fetch = make_fetch(stop.token()),
             .cache = caches.step_cache()};
         if (call.method != Call::Method::build) {
           status = run_call(call, options, services);
@@ -333,8 +344,8 @@ const VerbSpec kBuildVerb = {
     .synopsis = "[CONTEXT]",
     .summary = "build an image from a Containerfile",
     .description =
-        "Builds an image from a Containerfile (or Dockerfile) and the files of the directory "
-        "CONTEXT (default: this one), keeps it in "
+        "Builds an image from a Containerfile (or Dockerfile) and the files of CONTEXT, "
+        "keeps it in "
         "the local store under the names given by -t, and writes it to each -o TRANSPORT:REST as "
         "well. Docker's forms of -o, --push and --load say instead where the result goes, and the "
         "local store then gets no name, unless -o type=image asks for it. Prints the "
@@ -344,6 +355,13 @@ const VerbSpec kBuildVerb = {
         "compression, compression-level, force-compression, oci-mediatypes, platform-split, tar, "
         "annotation[-LEVEL][[PLATFORM]].KEY, rewrite-timestamp, attestation-prefix and "
         "oci-artifact. docs/build.md has them in full.\n\n"
+        "CONTEXT is a directory (default: this one), a tar (plain, gzip, bzip2, xz, zstd), a git "
+        "repository (https://HOST/NAME.git#REF:SUBDIR, git@HOST:NAME, git://, ssh://), the http "
+        "URL "
+        "of a tar, or - for a tar or a Containerfile on standard input. Where BuildKit and Buildah "
+        "understand a Containerfile differently this program does as BuildKit does; the "
+        "differences "
+        "are listed in docs/build.md.\n\n"
         "Stages that the target does not need are not built; the others run in parallel. Each RUN, "
         "COPY and ADD makes a layer. Steps "
         "are cached by what they depend on: files by content, not by date. With SOURCE_DATE_EPOCH "

@@ -11,10 +11,24 @@
 namespace lade::tools {
 
 build::ResolvedBase BaseImages::resolve(const std::string& name) {
-  OpenedImage image = open(name);
+  OpenedImage image = open_pinned(name);
   if (image.owned) return {.reader = std::move(image.owned), .root = std::move(image.root)};
   return {.reader = std::shared_ptr<Reader>(image.reader, [](Reader*) {}),
           .root = std::move(image.root)};
+}
+
+/// "oci:DIR@DIGEST", as a named context may be: the image of that digest in the layout.
+OpenedImage BaseImages::open_pinned(const std::string& name) {
+  const std::size_t at = name.rfind('@');
+  if (!name.starts_with("oci:") || at == std::string::npos) return open(name);
+  const auto digest = Digest::try_parse(name.substr(at + 1));
+  if (!digest) return open(name);
+  OpenedImage image = open(name.substr(0, at));
+  const auto root = image.reader->resolve(*digest);
+  if (!root)
+    throw Error(Errc::not_found, cat(quoted(name.substr(0, at)), " has no ", digest->str()));
+  image.root = *root;
+  return image;
 }
 
 OpenedImage BaseImages::open(const std::string& name) {

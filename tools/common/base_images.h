@@ -19,6 +19,7 @@ class BaseImages {
   build::ResolvedBase resolve(const std::string& name);
 
  private:
+  OpenedImage open_pinned(const std::string& name);
   OpenedImage open(const std::string& name);
   OpenedImage open_remote(const std::string& name);
 
