@@ -160,7 +160,7 @@ class Build(Case):
         self.assertRegex(closed.stdout, r"\Asha256:[0-9a-f]{64}\n\Z")
         self.root()
         for file in (self.tmp / "store").rglob("*"):
-            if file.is_file():
+            if file.is_file() and file.parent.name != "logs":  # which keep what steps print
                 self.assertNotIn(b"noise-of-the-step\n", file.read_bytes(), file)
 
     def test_a_step_cannot_steer_the_terminal(self):

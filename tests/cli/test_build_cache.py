@@ -39,13 +39,13 @@ class BuildCache(Case):
         return manifest, layout_json(self.cache, config["digest"])
 
     def assert_all_cached(self, result, steps=7):
-        self.assertEqual(result.err.count("cached"), steps, result.err)
-        self.assertNotIn("\nran\n", result.err)
+        self.assertEqual(result.err.count(": CACHED"), steps, result.err)
+        self.assertNotIn("] ran\n", result.err)
 
     def test_a_fresh_store_finds_every_step_in_a_local_cache(self):
         epoch = {"SOURCE_DATE_EPOCH": "1700000000"}
         first = self.build(*self.to_local("mode=max"), env=epoch)
-        self.assertEqual(first.err.count("cached"), 0, first.err)
+        self.assertEqual(first.err.count(": CACHED"), 0, first.err)
         again = self.build(*self.from_local(), store="b", env=epoch)
         self.assert_all_cached(again)
         self.assertEqual(first.out, again.out)
@@ -55,7 +55,7 @@ class BuildCache(Case):
         here = {path.name for path in (self.tmp / "store-b/blobs/sha256").iterdir()}
         missing = [layer for layer in manifest["layers"] if layer["digest"].split(":")[1] not in here]
         self.assertEqual(len(missing), 2, "COPY file and RUN tr")
-        self.assertEqual(self.build(store="b", env=epoch).err.count("cached"), 5)
+        self.assertEqual(self.build(store="b", env=epoch).err.count(": CACHED"), 5)
         for layer in manifest["layers"]:
             self.assertRegex(layer["annotations"]["containerd.io/uncompressed"], r"\Asha256:[0-9a-f]{64}\Z")
 
@@ -65,8 +65,8 @@ class BuildCache(Case):
         self.assertEqual(len(manifest["layers"]), 5)
         (self.tmp / "store-a").rename(self.tmp / "away")
         partly = self.build(*self.from_local(), store="b")
-        self.assertIn("\nran\n", partly.err)  # the builder stage is not in it
-        self.assertEqual(partly.err.count("cached"), 5, partly.err)  # COPY --from by content
+        self.assertIn("] ran\n", partly.err)  # the builder stage is not in it
+        self.assertEqual(partly.err.count(": CACHED"), 5, partly.err)  # COPY --from by content
 
     def test_fetches_a_layer_when_a_step_needs_the_tree(self):
         self.build(*self.to_local("mode=max"))
@@ -114,7 +114,7 @@ class BuildCache(Case):
         records = json.loads(base64.b64decode(config["moby.buildkit.cache.v0"]))
         self.assertTrue(all(result["layer"] < len(config["rootfs"]["diff_ids"]) for record in records for result in record.get("layers", [])))
         again = self.build("--cache-from", f"type=local,src={out},tag=test", store="b")
-        self.assertEqual(again.err.count("cached"), 5, again.err)
+        self.assertEqual(again.err.count(": CACHED"), 5, again.err)
 
     def test_sources_that_fail_are_warnings(self):
         broken = self.tmp / "broken"
@@ -135,7 +135,7 @@ class BuildCache(Case):
             os.unlink(self.cache / "blobs" / layer["digest"].replace(":", "/"))
         result = self.build(*self.from_local(), store="b")
         self.assertIn("is not used any more", result.err)
-        self.assertIn("\nran\n", result.err)
+        self.assertIn("] ran\n", result.err)
         self.assertEqual(self.build(store="a").out[:7], "sha256:")
 
     def test_a_wrong_diff_id_is_found_out(self):
@@ -168,15 +168,15 @@ class BuildCache(Case):
     def test_results_that_are_too_old_are_not_used(self):
         self.build(*self.to_local("mode=max"))
         self.assert_all_cached(self.build("--cache-ttl", "1h"))
-        self.assertEqual(self.build("--cache-ttl", "0s", *self.from_local()).err.count("cached"), 0)
-        self.assertEqual(self.build("--cache-ttl", "0s", *self.from_local(), store="b").err.count("cached"), 0)
+        self.assertEqual(self.build("--cache-ttl", "0s", *self.from_local()).err.count(": CACHED"), 0)
+        self.assertEqual(self.build("--cache-ttl", "0s", *self.from_local(), store="b").err.count(": CACHED"), 0)
         self.assert_all_cached(self.build("--cache-ttl", "1h", *self.from_local(), store="c"))
         self.lade_fails("build", "--cache-ttl", "soon", self.context, status=2)
 
     def test_no_cache_reads_none_and_writes(self):
         self.build(*self.to_local("mode=max"))
         result = self.build("--no-cache", *self.from_local(), store="b")
-        self.assertEqual(result.err.count("cached"), 0)
+        self.assertEqual(result.err.count(": CACHED"), 0)
 
     def test_refusals(self):
         for option, words in (("--cache-to", "type=gha"), ("--cache-to", "type=s3,bucket=b"), ("--cache-from", "type=azblob")):
