@@ -39,7 +39,7 @@ class Options(Case):
                          "--add-host", "db:10.1.2.3", "--add-host=six=[fd00::1]", "--dns", "10.9.9.9", "--dns-search", "example.com",
                          "--dns-option", "ndots:3", "--ulimit", "nofile=100:200", "--shm-size", "8m", "-v", f"{self.tmp}/shared:/v:ro",
                          "--cap-add", "NET_RAW", "--cap-drop", "chown,KILL", "--security-opt", "no-new-privileges").err
-        for text in ("10.1.2.3\tdb", "fd00::1\tsix", "nameserver 10.9.9.9", "search example.com", "options ndots:3", "\n100\n", " 8192 ",
+        for text in ("10.1.2.3\tdb", "fd00::1\tsix", "nameserver 10.9.9.9", "search example.com", "options ndots:3", "] 100\n", " 8192 ",
                      "shared", "CapBnd:\t00000000800425da", "NoNewPrivs:\t1"):
             self.assertIn(text, out)
         self.build("RUN test ! -s /etc/resolv.conf\n", "--dns", "none")
