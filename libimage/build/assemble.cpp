@@ -29,6 +29,10 @@ std::string_view level_name(Level level) {
   return {};
 }
 
+bool fits(const Annotation& annotation, const oci::Platform& platform) {
+  return !annotation.platform || normalised(*annotation.platform) == normalised(platform);
+}
+
 class Assembler {
  public:
   Assembler(LayoutStore& store, const AssembleOptions& options)
@@ -39,7 +43,9 @@ class Assembler {
       return !image.attestations.empty();
     });
     const bool indexed = images.size() > 1 || attested;
-    check(images, indexed, attested);
+    std::vector<oci::Platform> platforms;
+    for (const BuiltImage& image : images) platforms.push_back(image.platform);
+    check_assembly(platforms, attested ? Attested::yes : Attested::no, options_);
     Assembled out;
     for (const BuiltImage& image : images) out.manifests.push_back(manifest_of(image));
     if (!indexed) {
@@ -69,37 +75,6 @@ class Assembler {
   }
 
  private:
-  void check(const std::vector<BuiltImage>& images, bool indexed, bool attested) const {
-    if (options_.family == oci::Family::docker && attested)
-      throw Error(Errc::unsupported,
-                  "Docker's format has no attestations: they need the OCI format");
-    for (const Annotation& annotation : options_.annotations) {
-      const std::string_view level = level_name(annotation.level);
-      if (options_.family == oci::Family::docker)
-        throw Error(Errc::unsupported,
-                    cat("annotation ", quoted(annotation.key), ": Docker's format has none"));
-      const bool of_index =
-          annotation.level == Level::index || annotation.level == Level::index_descriptor;
-      if (of_index && !indexed)
-        throw Error(Errc::invalid_argument, cat("annotation ", quoted(annotation.key),
-                                                ": there is no index for the level '", level,
-                                                "'; the result is a single image"));
-      if (!annotation.platform) continue;
-      if (of_index)
-        throw Error(Errc::invalid_argument, cat("annotation ", quoted(annotation.key), ": level '",
-                                                level, "' takes no platform"));
-      if (std::none_of(images.begin(), images.end(),
-                       [&](const BuiltImage& image) { return fits(annotation, image.platform); }))
-        throw Error(Errc::invalid_argument,
-                    cat("annotation ", quoted(annotation.key), ": nothing is built for ",
-                        oci::to_string(*annotation.platform)));
-    }
-  }
-
-  static bool fits(const Annotation& annotation, const oci::Platform& platform) {
-    return !annotation.platform || normalised(*annotation.platform) == normalised(platform);
-  }
-
   void annotate(std::optional<oci::Annotations>& to, Level level,
                 const oci::Platform* platform) const {
     for (const Annotation& annotation : options_.annotations) {
@@ -181,6 +156,32 @@ class Assembler {
 };
 
 }  // namespace
+
+void check_assembly(const std::vector<oci::Platform>& platforms, Attested attested,
+                    const AssembleOptions& options) {
+  const bool docker = options.family == oci::Family::docker;
+  if (docker && attested == Attested::yes)
+    throw Error(Errc::unsupported, "Docker's format has no attestations: they need the OCI format");
+  const bool indexed = platforms.size() > 1 || attested == Attested::yes;
+  for (const Annotation& annotation : options.annotations) {
+    const auto refuse = [&](Errc code, std::string_view why) {
+      throw Error(code, cat("annotation ", quoted(annotation.key), ": ", why));
+    };
+    const std::string_view level = level_name(annotation.level);
+    if (docker) refuse(Errc::unsupported, "Docker's format has none");
+    const bool of_index =
+        annotation.level == Level::index || annotation.level == Level::index_descriptor;
+    if (of_index && !indexed)
+      refuse(Errc::invalid_argument,
+             cat("there is no index for the level '", level, "'; the result is a single image"));
+    if (!annotation.platform) continue;
+    if (of_index) refuse(Errc::invalid_argument, cat("level '", level, "' takes no platform"));
+    if (std::none_of(platforms.begin(), platforms.end(),
+                     [&](const oci::Platform& platform) { return fits(annotation, platform); }))
+      refuse(Errc::invalid_argument,
+             cat("nothing is built for ", oci::to_string(*annotation.platform)));
+  }
+}
 
 Assembled assemble(LayoutStore& store, const std::vector<BuiltImage>& images,
                    const AssembleOptions& options) {

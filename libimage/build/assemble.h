@@ -21,6 +21,12 @@ struct Assembled {
   [[nodiscard]] const oci::Document& root() const { return index ? *index : manifests.front(); }
 };
 
+enum class Attested { no, yes };
+
+/// Throws what assemble() would for images of these platforms: asked before the build.
+void check_assembly(const std::vector<oci::Platform>& platforms, Attested attested,
+                    const AssembleOptions& options);
+
 /// Makes the documents and stores them, without names. There is an index if there are several
 /// images or attestations. `images` have their configs in the store. Error{invalid_argument} for an
 /// annotation that has no place (an index's where there is none, another platform's);

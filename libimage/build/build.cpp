@@ -67,6 +67,7 @@ BuildResult build_once(const BuildOptions& options, const BuildServices& service
                parse_containerfile(std::move(text.name), std::move(text.text)));
   check_extensions(run);
   warn_of_unused_arguments(run);
+  check_result_options(run);
   struct Finish {  // also of a build that failed: what was learnt counts
     BuildRun& run;
     ~Finish() { run.finish(); }

@@ -107,6 +107,14 @@ BuiltImage built_image(BuildRun& run, FinishedTarget target, const std::string& 
 
 }  // namespace
 
+void check_result_options(const BuildRun& run) {
+  const ResultOptions& options = run.options().result;
+  std::vector<oci::Platform> platforms;
+  for (const BuildTarget& target : run.targets()) platforms.push_back(target.platform);
+  check_assembly(platforms, options.sbom || options.provenance ? Attested::yes : Attested::no,
+                 {.annotations = options.annotations, .family = run.options().family});
+}
+
 BuildResult store_result(BuildRun& run, std::vector<FinishedTarget> targets,
                          const std::stop_token& stop) {
   LayoutStore& store = run.services().store.images();

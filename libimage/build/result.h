@@ -11,6 +11,9 @@ struct FinishedTarget {
   StageState state;
 };
 
+/// Throws what store_result() would refuse in the options, before anything is built.
+void check_result_options(const BuildRun& run);
+
 /// Squashes the finished targets (one at least), looks into them for their attestations, writes
 /// configs, manifests and the index into the local store and names the result as the options say.
 /// Throws Error{limit_exceeded} for a config that nobody could read.
