@@ -49,8 +49,8 @@ struct CopyOptions {
   std::string layer_codec = {};
   CompressOptions compress = {};
   std::set<Digest> kept_layers = {};  ///< which `layer_codec` does not concern
-  bool force_recompress = false;  ///< also where the codec is right already
-  bool preserve_digests = false;  ///< Error where that cannot hold
+  bool force_recompress = false;      ///< also where the codec is right already
+  bool preserve_digests = false;      ///< Error where that cannot hold
   /// Signatures that the source keeps beside its documents (Reader::signatures). `keep`: copied; an
   /// Error where the destination cannot hold them, or where a signed document would change.
   enum class Signatures { keep, remove_of_indexes, remove };

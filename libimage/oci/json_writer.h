@@ -1,4 +1,5 @@
-/// Writes one JSON object, members in the order of the calls. Internal to libimage/oci, libimage/runtime.
+/// Writes one JSON object, members in the order of the calls. Internal to libimage/oci,
+/// libimage/runtime.
 #pragma once
 #include <string>
 #include <string_view>

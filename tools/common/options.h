@@ -67,7 +67,7 @@ struct VerbSpec {
       nullptr;                    ///< returns the exit status; throws Error, UsageError, Cancelled
   std::size_t command_after = 0;  ///< after so many positional arguments come a command's words,
                                   ///< with dashes or not; 0: none
-  std::string_view group = {};  ///< heading in `lade --help`: "Build", "Copy", "Inspect"
+  std::string_view group = {};    ///< heading in `lade --help`: "Build", "Copy", "Inspect"
 };
 
 /// The user's words are wrong: exit status 2, with a hint to --help.

@@ -69,6 +69,12 @@ void write_text_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
+UniqueFd open_log(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!file) throw_errno(cat("open log ", quoted(path)));
+  return file;
+}
+
 std::string read_input(const std::string& path, std::uint64_t limit) {
   if (path != "-") return read_file(path, limit);
   UniqueFd input(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));

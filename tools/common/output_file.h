@@ -30,6 +30,9 @@ void check_writable(const std::string& path);
 /// Writes `text` to the OutputFile of that path.
 void write_text_file(const std::string& path, std::string_view text);
 
+/// Opens a log that the user named, made where it is not, to write at its end.
+UniqueFd open_log(const std::string& path);
+
 /// The file that the user named, "-" for standard input; more than `limit` bytes are
 /// Error{limit_exceeded}.
 std::string read_input(const std::string& path, std::uint64_t limit);

@@ -44,6 +44,8 @@ void allow_many_files() noexcept {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);  // without, only very deep stacks fail
 }
 
+bool is_open_descriptor(int number) noexcept { return ::fcntl(number, F_GETFD) >= 0; }
+
 unsigned process_uid() { return ::geteuid(); }
 
 }  // namespace lade::tools

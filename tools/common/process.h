@@ -20,6 +20,9 @@ void return_large_buffers();
 /// inherit the limit unless they are given one.
 void allow_many_files() noexcept;
 
+/// True if this process has the descriptor open.
+bool is_open_descriptor(int number) noexcept;
+
 /// Effective user id.
 unsigned process_uid();
 

@@ -2,23 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/base/timestamp.h"
 #include "libimage/io/stream.h"
 #include "libimage/oci/json_text.h"
-#include "libimage/sandbox/console.h"
 
+#include "tools/common/console_relay.h"
+#include "tools/common/output_file.h"
 #include "tools/common/process.h"
 #include "tools/common/terminal.h"
 #include "tools/runtime/verbs.h"
@@ -41,8 +33,7 @@ class Log {
       : json_(arguments.value_or("log-format", "text") == "json") {
     const auto path = arguments.value("log");
     if (!path) return;
-    file_.reset(::open(path->c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-    if (!file_) throw_errno(cat("open log ", quoted(*path)));
+    file_ = open_log(*path);
   }
 
   void add(std::string_view level, std::string_view message) const {
@@ -59,56 +50,6 @@ class Log {
   bool json_;
   UniqueFd file_;
 };
-
-/// The terminal of this process in the mode that passes every key on, for as long as it lives.
-class RawTerminal {
- public:
-  RawTerminal() {
-    if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
-    termios raw = before_;
-    ::cfmakeraw(&raw);
-    changed_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-  }
-  RawTerminal(const RawTerminal&) = delete;
-  RawTerminal& operator=(const RawTerminal&) = delete;
-  ~RawTerminal() {
-    if (changed_) (void)::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
-  }
-
- private:
-  termios before_{};
-  bool changed_ = false;
-};
-
-/// Passes bytes between the terminals until the container's is closed.
-void relay(const UniqueFd& console) {
-  std::array<std::byte, 4096> buffer{};
-  bool input_open = true;
-  winsize shown{};
-  for (;;) {
-    winsize size{};
-    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 &&
-        (size.ws_row != shown.ws_row || size.ws_col != shown.ws_col)) {
-      (void)::ioctl(console.get(), TIOCSWINSZ, &size);
-      shown = size;
-    }
-    std::array<pollfd, 2> watched = {
-        {{console.get(), POLLIN, 0}, {input_open ? STDIN_FILENO : -1, POLLIN, 0}}};
-    // A change of size is looked for now and then: no signal handler is needed.
-    if (::poll(watched.data(), watched.size(), 250) < 0 && errno != EINTR) throw_errno("wait");
-    if (watched[1].revents != 0) {
-      const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-      input_open = got > 0;
-      if (input_open) {
-        FdSink(console.get(), "terminal").write({buffer.data(), static_cast<std::size_t>(got)});
-      }
-    }
-    if (watched[0].revents == 0) continue;
-    const ssize_t got = ::read(console.get(), buffer.data(), buffer.size());
-    if (got <= 0) return;  // EIO: the last process has closed it
-    FdSink(STDOUT_FILENO, "standard output").write({buffer.data(), static_cast<std::size_t>(got)});
-  }
-}
 
 }  // namespace
 
@@ -140,7 +81,7 @@ runtime::ProcessOptions process_options(const Arguments& arguments) {
       static_cast<std::uint32_t>(arguments.number("preserve-fds", 0, 1024).value_or(0));
   if (arguments.flag("no-new-keyring")) options.keyring = sandbox::Keyring::callers;
   for (std::uint32_t i = 0; i < options.preserve_fds; ++i) {
-    if (::fcntl(static_cast<int>(3 + i), F_GETFD) < 0) {
+    if (!is_open_descriptor(static_cast<int>(3 + i))) {
       throw UsageError(cat("option --preserve-fds: descriptor ", 3 + i, " is not open"));
     }
   }
@@ -156,18 +97,11 @@ int run_in_front(const Arguments& arguments, bool terminal,
     return detach ? 0 : wait_for(child);
   }
   if (detach) throw UsageError("a detached terminal needs --console-socket");
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    throw_errno("create socket pair");
-  }
-  const UniqueFd ours(ends[0]);
-  UniqueFd theirs(ends[1]);
-  options.console_fd = theirs.get();
+  ConsoleSockets sockets = make_console_sockets();
+  options.console_fd = sockets.theirs.get();
   const runtime::Child child = begin(options);
-  theirs.reset();
-  const UniqueFd console = sandbox::receive_console(ours.get());
-  const RawTerminal raw;
-  relay(console);
+  sockets.theirs.reset();
+  relay_console(sockets.ours);
   return wait_for(child);
 }
 

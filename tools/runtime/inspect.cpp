@@ -3,8 +3,6 @@
 #include <array>
 #include <filesystem>
 
-#include <unistd.h>
-
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
@@ -91,7 +89,7 @@ sandbox::RuntimeConfig beginning() {
 
 void make_rootless(sandbox::RuntimeConfig& config) {
   config.namespaces[sandbox::Namespace::user];
-  config.uid_mappings = {{.container_id = 0, .host_id = ::geteuid(), .size = 1}};
+  config.uid_mappings = {{.container_id = 0, .host_id = process_uid(), .size = 1}};
   config.gid_mappings = {{.container_id = 0, .host_id = ::getegid(), .size = 1}};
   for (sandbox::Mount& mount : config.mounts) {
     std::erase_if(mount.options, [](const std::string& option) { return option == "gid=5"; });
