@@ -229,7 +229,7 @@ TEST_F(Solving, LayersOfABaseAreFetchedWhenAStepNeedsThem) {
   build_on(store_, text, find);
   EXPECT_EQ(reader->layers, 1);
   // ... the second time the step's result is there, and so nobody asks for the layer.
-  const auto& manifest = std::get<oci::Manifest>(
+  const auto manifest = std::get<oci::Manifest>(
       remote.images().document(*remote.images().resolve(Tag{"localhost/base:latest"})).parsed);
   store_.images().remove_blob(manifest.layers.front().digest);
   EXPECT_EQ(build_on(store_, text, find).cached_steps, 2U);
