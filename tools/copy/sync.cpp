@@ -193,7 +193,7 @@ int run_sync(const Arguments& arguments, const Environment& environment) {
   if (const auto file = arguments.value("digestfile")) check_writable(*file);
   const StopOnSignal stop;
   // A file names registries.
-  const std::string_view from_transport = source.transport == "yaml" ? "docker" : source.transport;
+  const std::string from_transport = source.transport == "yaml" ? "docker" : source.transport;
   const std::jthread preparing =
       prepare_for({cat(from_transport, "://"), cat(target.transport, "://")});
   const auto progress = make_progress(arguments, environment);
