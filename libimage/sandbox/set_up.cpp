@@ -113,7 +113,9 @@ std::vector<UniqueFd> mount_pieces(StepSpec& spec) {
 }
 
 void set_sysctls(const RuntimeConfig& config, const DirFd& root) {
-  for (const auto& [key, value] : config.sysctl) {
+  for (const auto& setting : config.sysctl) {
+    const std::string& key = setting.first;
+    const std::string& value = setting.second;
     std::string path = cat("proc/sys/", key);
     if (key.find('/') == std::string::npos) {
       for (std::size_t i = sizeof "proc/sys"; i < path.size(); ++i) {

@@ -110,7 +110,7 @@ void offer_arguments(const Command& command, const Before& before, std::string_v
     for (const char* shell : {"bash", "fish", "zsh"})
       offer.add(shell, cat("Generate the autocompletion script for ", shell), prefix);
   } else if (reads_images) {
-    for (std::string name : transport_names()) offer.add(cat(std::move(name), ":"), "", prefix);
+    for (const std::string& name : transport_names()) offer.add(cat(name, ":"), "", prefix);
     if (offer.lines.empty()) offer.directive = Directive::none;  // the rest is a path, perhaps
     std::sort(offer.lines.begin(), offer.lines.end());
   } else {
