@@ -60,7 +60,7 @@ void pass_on_streams(const User& user) {
     struct stat found {};
     if (::fstat(stream, &found) != 0 || found.st_uid == user.uid) continue;
     if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3)) continue;
-    (void)::fchown(stream, user.uid, static_cast<gid_t>(-1));
+    (void)!::fchown(stream, user.uid, static_cast<gid_t>(-1));
   }
 }
 
