@@ -1,5 +1,4 @@
 """A small HTTP/2 server over TLS on a free loopback port that breaks streams and connections when it is told to."""
-import socket
 import ssl
 import threading
 
@@ -10,6 +9,8 @@ import h2.exceptions
 import hyperframe.frame
 
 from h2.errors import ErrorCodes
+
+from loopback import Loopback
 
 
 class Request:
@@ -126,36 +127,21 @@ class Connection:
         del self.answers[stream]
 
 
-class Http2Server:
+class Http2Server(Loopback):
     """A context manager. `handle(request)` gives an Answer; `upload_fault(request)`, asked for each piece of a body, a fault or None.
     Both are called by one thread for each connection."""
 
     def __init__(self, key, certificate, handle, upload_fault=lambda request: None):
+        super().__init__()
         self.handle, self.upload_fault = handle, upload_fault
-        self.connections = 0
+        self.connections, self.lock = 0, threading.Lock()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)
         self.context.set_alpn_protocols(["h2"])
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.host = "127.0.0.1:%d" % self.listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
+        with self.lock:
+            self.connections += 1
         try:
             with self.context.wrap_socket(client, server_side=True) as connected:
                 Connection(self, connected).serve()

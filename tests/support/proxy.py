@@ -2,34 +2,21 @@
 import socket
 import threading
 
+from loopback import Loopback
 
-class Proxy:
+
+class Proxy(Loopback):
     """A context manager. `requests` has the head of each request that the proxy itself read."""
 
     def __init__(self, target_port):
+        super().__init__()
         self.target = ("127.0.0.1", target_port)
         self.requests = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
+        self.url = f"http://{self.host}"
 
     def lines(self):
         """The request lines."""
         return [head.split("\r\n")[0] for head in self.requests]
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
         data = b""
@@ -69,33 +56,23 @@ class Proxy:
             pass
 
 
-class Cut:
+class Cut(Loopback):
     """A proxy of plain TCP that cuts connections to one server: a context manager. `up` and `down` are how many bytes may go to the
     server and come from it by one connection; `times`, how many connections are cut. `before`: only where something that begins so
     would go next. `stalls`: they are held instead of cut, and `stalled` is set."""
 
     def __init__(self, target_port, up=None, down=None, times=1, before=b"", stalls=False):
+        super().__init__()
         self.target, self.limits, self.left, self.before, self.stalls = ("127.0.0.1", target_port), (up, down), times, before, stalls
         self.stalled, self.lock = threading.Event(), threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.host = "127.0.0.1:%d" % self.listener.getsockname()[1]
 
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(self.target)
-            except OSError:
-                return
-            for source, sink, limit in ((client, server, self.limits[0]), (server, client, self.limits[1])):
-                threading.Thread(target=self._pump, args=(source, sink, limit), daemon=True).start()
+    def _serve(self, client):
+        try:
+            server = socket.create_connection(self.target)
+        except OSError:
+            return client.close()
+        for source, sink, limit in ((client, server, self.limits[0]), (server, client, self.limits[1])):
+            threading.Thread(target=self._pump, args=(source, sink, limit), daemon=True).start()
 
     def _may_cut(self):
         with self.lock:
