@@ -112,7 +112,7 @@ class Child {
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }
     pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return exit_status_of(status);
   }
 
  private:
@@ -162,6 +162,10 @@ ProgramResult run_program(const ProgramCall& call, const std::stop_token& stop) 
   }
   result.status = child.wait();
   return result;
+}
+
+int exit_status_of(int wait_status) noexcept {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
 std::string find_program(const std::string& name, const std::string& path) {

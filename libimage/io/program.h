@@ -25,6 +25,9 @@ struct ProgramResult {
 /// requested (Cancelled) or a bound is exceeded. No shell is involved, and no descriptor inherited.
 ProgramResult run_program(const ProgramCall& call, const std::stop_token& stop);
 
+/// What a status of waitpid(2) means: the exit status, 128 + n if signal n ended the process.
+int exit_status_of(int wait_status) noexcept;
+
 /// The executable `name` in the directories of a PATH ("/usr/bin:/bin"). Error{not_found}.
 std::string find_program(const std::string& name, const std::string& path);
 

@@ -20,6 +20,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/io/program.h"
 #include "libimage/io/stream.h"
 #include "libimage/sandbox/child_program.h"
 #include "libimage/sandbox/console.h"
@@ -77,11 +78,6 @@ std::optional<int> status_in(const std::string& message) {
   if (has("not found") || has("No such file") || has("no such file")) return 127;
   if (has("ermission denied") || has("xec format error")) return 126;
   return std::nullopt;
-}
-
-int exit_status_of(int wait_status) {
-  if (WIFSIGNALED(wait_status)) return 128 + WTERMSIG(wait_status);
-  return WEXITSTATUS(wait_status);
 }
 
 /// A container that exists; deleted with the object.

@@ -11,6 +11,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/unique_fd.h"
+#include "libimage/io/program.h"
 
 namespace lade::sandbox {
 namespace {
@@ -24,11 +25,6 @@ sigset_t supervised_signals() {
   sigaddset(&set, SIGCHLD);
   for (const int signal : kForwarded) sigaddset(&set, signal);
   return set;
-}
-
-int exit_status_of(int wait_status) {
-  if (WIFSIGNALED(wait_status)) return 128 + WTERMSIG(wait_status);
-  return WEXITSTATUS(wait_status);
 }
 
 /// Reaps what has ended; the command's exit status if it is among them.

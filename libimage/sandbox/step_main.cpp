@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -163,31 +164,32 @@ void await_start(int fifo) {
   if (size != 1) throw_errno("wait for the start");
 }
 
-[[noreturn]] void run_container(Step& step) {
-  set_up(step);
+/// Becomes the command of a container that is set up; `last` is done between telling the parent so
+/// and that.
+[[noreturn]] void become_command(Step& step, const std::function<void()>& last) {
   add_home(step.spec.config.process);
   check_command(step.spec.config.process);
   ProcessPlan plan = process_plan(step);
   plan.ready = [&] {
     require(::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), "outlive the parent");
     send_record(plan.channel, {.kind = SetupRecord::Kind::ready});
-    await_start(step.spec.start_fifo);
-    run_hooks(step.spec.config.hooks.start_container, "startContainer",
-              hook_state(step.spec.state_head, "created", step.outer_pid));
+    last();
   };
   exec_process(plan);
 }
 
+[[noreturn]] void run_container(Step& step) {
+  set_up(step);
+  become_command(step, [&] {
+    await_start(step.spec.start_fifo);
+    run_hooks(step.spec.config.hooks.start_container, "startContainer",
+              hook_state(step.spec.state_head, "created", step.outer_pid));
+  });
+}
+
 [[noreturn]] void run_joined(Step& step) {
   join_container(step);
-  add_home(step.spec.config.process);
-  check_command(step.spec.config.process);
-  ProcessPlan plan = process_plan(step);
-  plan.ready = [&] {
-    require(::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), "outlive the parent");
-    send_record(plan.channel, {.kind = SetupRecord::Kind::ready});
-  };
-  exec_process(plan);
+  become_command(step, [] {});
 }
 
 [[noreturn]] void step_main(int spec_number) {

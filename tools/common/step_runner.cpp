@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/io/program.h"
 #include "libimage/runtime/command_runner.h"
 
 namespace lade::tools {
@@ -13,19 +15,18 @@ constexpr std::string_view kUsualPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// `name` with a slash as it is, else looked up as a shell does and where runtimes usually are.
-std::string find_program(const std::string& name, const Environment& environment) {
+std::string runtime_path(const std::string& name, const Environment& environment) {
   if (name.find('/') != std::string::npos) {
     const auto path = real_path(name);
     if (path && ::access(path->c_str(), X_OK) == 0) return *path;
     throw UsageError(cat("option --runtime: ", quoted(name), " is no program"));
   }
-  const std::string places = cat(environment.variable("PATH"), ":", kUsualPath);
-  for (const std::string_view place : split(places, ':')) {
-    if (!place.starts_with('/')) continue;
-    const std::string path = cat(place, "/", name);
-    if (::access(path.c_str(), X_OK) == 0) return path;
+  try {
+    return find_program(name, cat(environment.variable("PATH"), ":", kUsualPath));
+  } catch (const Error& e) {
+    if (e.code() != Errc::not_found) throw;
+    throw UsageError(cat("option --runtime: ", quoted(name), " is not installed"));
   }
-  throw UsageError(cat("option --runtime: ", quoted(name), " is not installed"));
 }
 
 }  // namespace
@@ -41,7 +42,7 @@ std::unique_ptr<sandbox::StepRunner> make_step_runner(const Arguments& arguments
   if (name.ends_with(".v2"))
     throw UsageError(cat("option --runtime: ", quoted(name),
                          " is driven by containerd's shim protocol, which is not implemented"));
-  runtime::CommandRunnerOptions options{.program = find_program(name, environment)};
+  runtime::CommandRunnerOptions options{.program = runtime_path(name, environment)};
   for (const std::string& flag : flags)
     options.flags.push_back(flag.starts_with("-") ? flag : cat("--", flag));
   const std::string temp = environment.variable("TMPDIR");
