@@ -14,6 +14,7 @@
 #include "libimage/layer/write_layer.h"
 #include "libimage/template/format.h"
 
+#include "tools/build/cache_filter.h"
 #include "tools/build/verbs.h"
 #include "tools/common/images.h"
 #include "tools/common/terminal.h"
@@ -27,138 +28,6 @@ using templates::Value;
 constexpr std::uint64_t kMaxLog = std::uint64_t{1} << 20U;
 constexpr std::size_t kShortId = 12;
 constexpr std::size_t kLeastId = 4;
-
-/// Types by our names, and by BuildKit's for what it calls otherwise.
-std::optional<Type> type_named(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, Type>, 10> kTypes = {
-      {{"step", Type::step},
-       {"layer", Type::layer},
-       {"mount", Type::mount},
-       {"context", Type::context},
-       {"log", Type::log},
-       {"record", Type::record},
-       {"regular", Type::step},
-       {"exec.cachemount", Type::mount},
-       {"source.local", Type::context},
-       {"internal", Type::record}}};
-  for (const auto& [known, type] : kTypes) {
-    if (known == name) return type;
-  }
-  return std::nullopt;
-}
-
-/// "90s", "15m", "24h", "7d", "2w", and several of them one after another ("1h30m").
-std::int64_t seconds_of(std::string_view option, std::string_view text) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 40U;
-  std::int64_t sum = 0;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::size_t unit = std::min(rest.find_first_not_of("0123456789"), rest.size());
-    const auto number = parse_decimal(rest.substr(0, unit));
-    const std::string_view units = "smhdw";
-    constexpr std::array<std::int64_t, 5> kSeconds = {1, 60, 3600, 86400, 604800};
-    const std::size_t which = unit == rest.size() ? units.npos : units.find(rest[unit]);
-    if (!number || *number > 1'000'000'000 || which == units.npos)
-      throw UsageError(cat(option, " takes a time such as 30m, 24h or 7d, not ", quoted(text)));
-    sum = std::min(kMost, sum + static_cast<std::int64_t>(*number) * kSeconds.at(which));
-    rest.remove_prefix(unit + 1);
-  }
-  return sum;
-}
-
-/// "512", "10kB", "20MB", "2.5GB", "1GiB".
-std::uint64_t bytes_of_size(std::string_view text) {
-  const auto wrong = [&]() -> UsageError {
-    return UsageError(
-        cat("option --keep-storage takes a size such as 500MB or 10GB, not ", quoted(text)));
-  };
-  const std::size_t end = std::min(text.find_first_not_of("0123456789."), text.size());
-  const std::string_view digits = text.substr(0, end);
-  std::string unit = lower_case(trimmed(text.substr(end)));
-  const std::size_t dot = digits.find('.');
-  const auto whole = parse_decimal(digits.substr(0, dot));
-  const auto tenths = dot == std::string_view::npos ? std::optional<std::uint64_t>(0)
-                                                    : parse_decimal(digits.substr(dot + 1, 1));
-  if (!whole || !tenths || *whole > 1'000'000'000'000) throw wrong();
-  std::uint64_t step = 1000;
-  if (unit.ends_with("ib")) {
-    step = 1024;
-    unit.erase(unit.size() - 2);
-  } else if (unit.ends_with('b')) {
-    unit.pop_back();
-  }
-  constexpr std::string_view kUnits = "kmgt";
-  if (unit.size() > 1 || (!unit.empty() && kUnits.find(unit) == kUnits.npos)) throw wrong();
-  const std::size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;
-  std::uint64_t factor = 1;
-  for (std::size_t i = 0; i < power; ++i) factor *= step;
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 62U;
-  if (*whole > kMost / factor) return kMost;
-  return *whole * factor + *tenths * factor / 10;
-}
-
-/// What --filter asks for; every one must hold.
-struct Filters {
-  std::vector<std::string> ids = {};  // any of these
-  std::vector<Type> types = {};       // any of these
-  std::optional<std::int64_t> unused_seconds = {};
-  std::optional<bool> shared = {};
-  std::optional<bool> in_use = {};
-  std::string description = {};
-
-  [[nodiscard]] bool names_entries() const { return !ids.empty() || !types.empty(); }
-  [[nodiscard]] bool match(const CacheEntry& entry, const Timestamp& now) const {
-    const bool id = std::any_of(ids.begin(), ids.end(), [&](const std::string& wanted) {
-      return entry.id.starts_with(wanted) ||
-             (entry.type == Type::mount && entry.description == wanted);
-    });
-    if (!ids.empty() && !id) return false;
-    if (!types.empty() && std::find(types.begin(), types.end(), entry.type) == types.end())
-      return false;
-    if (unused_seconds && entry.used.seconds > now.seconds - *unused_seconds) return false;
-    if (shared && entry.shared != *shared) return false;
-    if (in_use && entry.in_use != *in_use) return false;
-    return entry.description.find(description) != std::string::npos;
-  }
-};
-
-bool truth_of(std::string_view filter, std::string_view text) {
-  if (text == "true" || text == "1" || text.empty()) return true;
-  if (text == "false" || text == "0") return false;
-  throw UsageError(cat("filter ", quoted(filter), " is true or false, not ", quoted(text)));
-}
-
-Filters filters_of(const Arguments& arguments) {
-  Filters out;
-  for (const std::string& word : arguments.values("filter")) {
-    const std::size_t equals = std::min(word.find('='), word.size());
-    const std::string key = word.substr(0, equals);
-    const std::string value = word.substr(std::min(equals + 1, word.size()));
-    if (key == "id" && !value.empty()) {
-      out.ids.push_back(value);
-    } else if (key == "type") {
-      const auto type = type_named(value);
-      if (!type)
-        throw UsageError(
-            cat("filter type is step, layer, mount, context, log or record, not ", quoted(value)));
-      out.types.push_back(*type);
-    } else if ((key == "until" || key == "age" || key == "unused-for") && !value.empty()) {
-      out.unused_seconds = seconds_of(cat("filter ", key), value);
-    } else if (key == "shared" || key == "private") {
-      out.shared = truth_of(key, value) == (key == "shared");
-    } else if (key == "inuse") {
-      out.in_use = truth_of(key, value);
-    } else if (key == "description" && !value.empty()) {
-      out.description = value;
-    } else {
-      throw UsageError(
-          cat("option --filter takes id=, type=, until=, shared=, private=, inuse= or "
-              "description=, not ",
-              quoted(word)));
-    }
-  }
-  return out;
-}
 
 std::string ago(const Timestamp& time, const Timestamp& now) {
   const std::int64_t seconds = std::max<std::int64_t>(0, now.seconds - time.seconds);
@@ -204,7 +73,7 @@ void print_rows(std::string format, const std::string& table, const std::vector<
   print(out);
 }
 
-std::vector<CacheEntry> matching(LocalStore& store, const Filters& filters) {
+std::vector<CacheEntry> matching(LocalStore& store, const CacheFilters& filters) {
   std::vector<CacheEntry> entries = cache_entries(store);
   const Timestamp now = system_now();
   std::erase_if(entries, [&](const CacheEntry& entry) { return !filters.match(entry, now); });
@@ -212,7 +81,7 @@ std::vector<CacheEntry> matching(LocalStore& store, const Filters& filters) {
 }
 
 int run_ls(const Arguments& arguments, const Environment& environment) {
-  const Filters filters = filters_of(arguments);
+  const CacheFilters filters = read_cache_filters(arguments);
   Stores stores(environment);
   const std::vector<CacheEntry> entries = matching(stores.local(), filters);
   if (arguments.flag("quiet")) {
@@ -263,7 +132,7 @@ Value row_of(std::string_view name, const Usage& usage) {
 }
 
 int run_du(const Arguments& arguments, const Environment& environment) {
-  const Filters filters = filters_of(arguments);
+  const CacheFilters filters = read_cache_filters(arguments);
   Stores stores(environment);
   std::map<Type, Usage> types;
   Usage total;
@@ -299,9 +168,9 @@ std::vector<CacheEntry> doomed(std::vector<CacheEntry> chosen, std::uint64_t tot
 }
 
 int run_prune_cache(const Arguments& arguments, const Environment& environment) {
-  const Filters filters = filters_of(arguments);
+  const CacheFilters filters = read_cache_filters(arguments);
   std::optional<std::uint64_t> keep;
-  if (const auto size = arguments.value("keep-storage")) keep = bytes_of_size(*size);
+  if (const auto size = arguments.value("keep-storage")) keep = cache_bytes(*size);
   const bool all = arguments.flag("all");
   Stores stores(environment);
   LocalStore& store = stores.local();

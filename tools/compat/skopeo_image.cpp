@@ -5,6 +5,8 @@
 #include "libimage/image/select.h"
 #include "libimage/template/go_text.h"
 
+#include "tools/compat/go_values.h"
+
 namespace lade::tools::compat {
 namespace {
 
@@ -13,26 +15,6 @@ using templates::ValueList;
 using templates::ValueMap;
 using templates::ValueRecord;
 using Field = ValueRecord::Field;
-
-Value text(const std::string& value) { return Value::of(value); }
-
-/// Go's nil slice where there is nothing.
-Value texts(const std::vector<std::string>& values) {
-  return values.empty()
-             ? Value::of(ValueList{.items = {}, .element_type = "string", .is_nil = true})
-             : Value::of(values);
-}
-
-Value labels(const std::map<std::string, std::string>& values) {
-  return values.empty()
-             ? Value::of(ValueMap{.entries = {}, .element_type = "string", .is_nil = true})
-             : Value::of(values);
-}
-
-Value time(const std::string& spelled) {
-  const auto parsed = parse_rfc3339(spelled);
-  return parsed ? Value::of(*parsed) : Value::nil("*time.Time");
-}
 
 /// A set of names, as Docker's configs have it: {"80/tcp": {}}.
 Value name_set(const std::set<std::string>& names) {

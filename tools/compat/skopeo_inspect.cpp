@@ -9,6 +9,7 @@
 
 #include "tools/common/terminal.h"
 #include "tools/compat/go_log.h"
+#include "tools/compat/go_values.h"
 #include "tools/compat/skopeo_commands.h"
 #include "tools/compat/skopeo_image.h"
 
@@ -20,26 +21,6 @@ using templates::ValueList;
 using templates::ValueMap;
 using templates::ValueRecord;
 using Field = ValueRecord::Field;
-
-Value text(const std::string& value) { return Value::of(value); }
-
-/// Go's nil slice where there is nothing.
-Value texts(const std::vector<std::string>& values) {
-  return values.empty()
-             ? Value::of(ValueList{.items = {}, .element_type = "string", .is_nil = true})
-             : Value::of(values);
-}
-
-Value labels(const std::map<std::string, std::string>& values) {
-  return values.empty()
-             ? Value::of(ValueMap{.entries = {}, .element_type = "string", .is_nil = true})
-             : Value::of(values);
-}
-
-Value time(const std::string& spelled) {
-  const auto parsed = parse_rfc3339(spelled);
-  return parsed ? Value::of(*parsed) : Value::nil("*time.Time");
-}
 
 // ---- the summary ----
 

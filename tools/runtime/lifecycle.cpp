@@ -78,9 +78,11 @@ int run_create(const Arguments& arguments, const Environment& environment) {
   });
 }
 
-int run_start(const Arguments& arguments, const Environment& environment) {
+/// A verb that is one operation on the container ID.
+template <void (Runtime::*kOperation)(const std::string&)>
+int run_operation(const Arguments& arguments, const Environment& environment) {
   return with_runtime(arguments, environment, [&](Runtime& runtime) {
-    runtime.start(id_of(arguments));
+    (runtime.*kOperation)(id_of(arguments));
     return 0;
   });
 }
@@ -107,20 +109,6 @@ int run_delete(const Arguments& arguments, const Environment& environment) {
   return with_runtime(arguments, environment, [&](Runtime& runtime) {
     runtime.remove(id_of(arguments), arguments.flag("force") ? Runtime::Force::kill_running
                                                              : Runtime::Force::refuse_running);
-    return 0;
-  });
-}
-
-int run_pause(const Arguments& arguments, const Environment& environment) {
-  return with_runtime(arguments, environment, [&](Runtime& runtime) {
-    runtime.pause(id_of(arguments));
-    return 0;
-  });
-}
-
-int run_resume(const Arguments& arguments, const Environment& environment) {
-  return with_runtime(arguments, environment, [&](Runtime& runtime) {
-    runtime.resume(id_of(arguments));
     return 0;
   });
 }
@@ -179,7 +167,7 @@ const VerbSpec kRuntimeStartVerb = {
     .examples = kStartExamples,
     .min_positional = 1,
     .max_positional = 1,
-    .run = run_start,
+    .run = run_operation<&Runtime::start>,
     .group = "Runtime",
 };
 
@@ -233,7 +221,7 @@ const VerbSpec kRuntimePauseVerb = {
     .examples = kPauseExamples,
     .min_positional = 1,
     .max_positional = 1,
-    .run = run_pause,
+    .run = run_operation<&Runtime::pause>,
     .group = "Runtime",
 };
 
@@ -246,7 +234,7 @@ const VerbSpec kRuntimeResumeVerb = {
     .examples = kResumeExamples,
     .min_positional = 1,
     .max_positional = 1,
-    .run = run_resume,
+    .run = run_operation<&Runtime::resume>,
     .group = "Runtime",
 };
 
