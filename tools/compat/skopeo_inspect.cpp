@@ -18,7 +18,6 @@ namespace {
 
 using templates::Value;
 using templates::ValueList;
-using templates::ValueMap;
 using templates::ValueRecord;
 using Field = ValueRecord::Field;
 
