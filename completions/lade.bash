@@ -11,7 +11,6 @@ _lade() {
     esac
   done
   case "$verb:$prev" in
-    "build:--network") COMPREPLY=($(compgen -W "default host none" -- "$cur")); return ;;
     "build:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
     "build:--compression-format") COMPREPLY=($(compgen -W "gzip zstd uncompressed" -- "$cur")); return ;;
     "build:--allow") COMPREPLY=($(compgen -W "security.insecure network.host" -- "$cur")); return ;;

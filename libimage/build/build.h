@@ -24,15 +24,13 @@
 #include "libimage/container/root_fs.h"
 #include "libimage/local/local_store.h"
 #include "libimage/oci/image_config.h"
+#include "libimage/sandbox/network.h"
 #include "libimage/sandbox/step_runner.h"
 #include "libimage/store/store.h"
 
 namespace lade::build {
 
-enum class NetworkMode {
-  host,  ///< RUN shares the machine's network
-  none,  ///< RUN has a loopback interface only
-};
+using NetworkMode = sandbox::NetworkKind;
 
 /// Where a secret's content is.
 struct SecretSource {
@@ -73,8 +71,8 @@ struct BuildOptions {
   /// Instead of the epoch: the time of everything that the build makes, of every file in its layers
   /// too (buildah's --timestamp).
   std::optional<Timestamp> timestamp = {};
-  bool keep_file_times = false;  ///< the epoch does not change the times of files in layers
-  NetworkMode network = NetworkMode::host;
+  bool keep_file_times = false;         ///< the epoch does not change the times of files in layers
+  sandbox::NetworkChoice network = {};  ///< of RUN; one namespace for the whole build
   oci::Family family = oci::Family::oci;
   std::string layer_codec = "gzip";
   CompressOptions compress = {};

@@ -37,19 +37,19 @@ std::string text_of(const std::string& path) {
   return exists(path) ? read_file(path, kMaxHostFileBytes) : std::string();
 }
 
-std::string hosts_text(const BuildOptions& options, NetworkMode network) {
+std::string hosts_text(const BuildOptions& options, const RunOptions& run, NetworkMode network) {
   std::string out;
   if (network == NetworkMode::host) out = text_of(options.hosts_file);
   if (out.empty()) out = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
   if (!out.ends_with('\n')) out += '\n';
   // The first line of a name counts.
   std::string given;
-  for (const auto& [name, address] : options.run.hosts) given += cat(address, "\t", name, "\n");
+  for (const auto& [name, address] : run.hosts) given += cat(address, "\t", name, "\n");
   return cat(given, out, "127.0.1.1\tlade\n");
 }
 
-std::string resolv_conf_text(const BuildOptions& options, NetworkMode network) {
-  const RunOptions& given = options.run;
+std::string resolv_conf_text(const BuildOptions& options, const RunOptions& given,
+                             NetworkMode network) {
   std::string out = text_of(options.resolv_conf);
   if (network != NetworkMode::host) out = without_loopback_servers(out);
   const auto replaced = [&](std::string_view keyword, const std::string& lines) {
@@ -89,7 +89,8 @@ BuildRun::BuildRun(const BuildOptions& options, const BuildServices& services, C
       contexts_(contexts),
       file_(std::move(file)),
       epoch_(options.timestamp ? options.timestamp : options.source_date_epoch),
-      jobs_(options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency())) {
+      jobs_(options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency())),
+      network_(options.network) {
   const auto argument = options.build_args.find("SOURCE_DATE_EPOCH");
   if (!epoch_ && argument != options.build_args.end() && !argument->second.empty()) {
     const auto seconds = parse_decimal(argument->second);
@@ -126,12 +127,34 @@ const TempDir& BuildRun::scratch() {
   return *scratch_;
 }
 
+/// The options as they are in this network: host-gateway is an address of it, and the helper that
+/// connects it is its name server.
+RunOptions BuildRun::network_words(NetworkMode network) {
+  RunOptions out = options_.run;
+  const auto of_build = network == options_.network.kind;
+  std::erase_if(out.hosts, [&](auto& host) {
+    if (host.second != "host-gateway") return false;
+    if (network == NetworkMode::host) host.second = "127.0.0.1";
+    if (of_build) host.second = network_.gateway();
+    if (of_build && host.second.empty())
+      throw Error(Errc::invalid_argument,
+                  cat("--add-host ", host.first, ":host-gateway: from this network (",
+                      sandbox::name_of(network), ") no way leads to the host"));
+    return host.second == "host-gateway";  // a RUN --network=none of a build that has one
+  });
+  if (of_build && out.dns.empty()) {
+    std::string server = network_.name_server();
+    if (!server.empty()) out.dns.push_back(std::move(server));
+  }
+  return out;
+}
+
 BuildRun::NetworkFiles BuildRun::network_files(NetworkMode network) {
+  const RunOptions words = network_words(network);
   const std::scoped_lock lock(mutex_);
   const TempDir& room = scratch();
-  const RunOptions& given = options_.run;
-  const bool no_resolv_conf = given.dns.size() == 1 && given.dns.front() == "none";
-  const std::string suffix = network == NetworkMode::host ? "host" : "none";
+  const bool no_resolv_conf = words.dns.size() == 1 && words.dns.front() == "none";
+  const std::string_view suffix = sandbox::name_of(network);
   NetworkFiles out{.hosts = cat(room.path(), "/hosts-", suffix),
                    .resolv_conf = cat(room.path(), "/resolv.conf-", suffix)};
   const auto write = [&](const std::string& name, std::string_view text) {
@@ -140,8 +163,8 @@ BuildRun::NetworkFiles BuildRun::network_files(NetworkMode network) {
     file.commit();
   };
   if (!exists(out.hosts)) {
-    write(cat("resolv.conf-", suffix), resolv_conf_text(options_, network));
-    write(cat("hosts-", suffix), hosts_text(options_, network));
+    write(cat("resolv.conf-", suffix), resolv_conf_text(options_, words, network));
+    write(cat("hosts-", suffix), hosts_text(options_, words, network));
   }
   if (no_resolv_conf) out.resolv_conf.clear();
   return out;

@@ -75,6 +75,8 @@ class BuildRun {
     std::string hosts, resolv_conf;  ///< the second is "" for --dns none
   };
   NetworkFiles network_files(NetworkMode network);
+  /// What the build's steps are connected to unless they say otherwise.
+  [[nodiscard]] sandbox::Network& network() noexcept { return network_; }
   /// Writes `text` as an executable file that lives as long as the build; returns its path.
   std::string script(const std::string& text);
 
@@ -102,6 +104,7 @@ class BuildRun {
 
  private:
   const TempDir& scratch();
+  RunOptions network_words(NetworkMode network);
 
   const BuildOptions& options_;
   const BuildServices& services_;
@@ -112,6 +115,7 @@ class BuildRun {
   std::string created_;
   unsigned jobs_;
   StepTable step_table_;
+  sandbox::Network network_;
   std::atomic<std::uint64_t> steps_ = 0;
   std::atomic<std::uint64_t> cached_steps_ = 0;
   std::atomic<bool> networked_ = false;

@@ -11,7 +11,7 @@ std::string Instruction::label() const {
   constexpr std::size_t kMaxLabel = 300;
   std::string text = cat(line_.keyword, " ", line_.arguments);
   if (text.size() > kMaxLabel) text = cat(text.substr(0, kMaxLabel), "...");
-  return printable(text);
+  return printable(hide_credentials(text));
 }
 
 FlagSet::FlagSet(std::string_view keyword, std::vector<Flag> flags,

@@ -57,12 +57,12 @@ class Run final : public Instruction {
     if (security_ == Security::insecure && !stage.run().options().run.allow_insecure)
       throw Error(Errc::denied,
                   "--security=insecure is not allowed: allow it with --allow security.insecure");
-    const NetworkMode network = network_.value_or(stage.run().options().network);
+    const NetworkMode network = network_of(stage.run());
     if (network != NetworkMode::none) stage.run().note_network();
     StepKey key("RUN");
     key.add(stage.chain()).add(stage.run().layer_key()).add_all(arguments).add(script_);
     key.add_all(environment).add(stage.config().working_dir).add(stage.config().user);
-    key.add(network == NetworkMode::host ? "host" : "none");
+    key.add(sandbox::name_of(network));
     key.add(oci::to_string(stage.platform()));  // an emulated program sees its platform
     key.add(security_ == Security::insecure ? "insecure" : "sandbox");
     key.add_all(key_of_run_options(stage.run().options().run));
@@ -83,6 +83,18 @@ class Run final : public Instruction {
   }
 
  private:
+  /// The step's network. A Containerfile cannot leave the one that its build was given.
+  [[nodiscard]] NetworkMode network_of(BuildRun& run) const {
+    const NetworkMode of_build = run.options().network.kind;
+    const NetworkMode asked = network_.value_or(of_build);
+    if (asked == NetworkMode::host && of_build != NetworkMode::host &&
+        !run.options().run.allow_host_network)
+      throw Error(Errc::denied,
+                  cat("--network=host is not allowed in a build with --network ",
+                      sandbox::name_of(of_build), ": allow it with --allow network.host"));
+    return asked;
+  }
+
   /// What the key covers, by name.
   std::vector<StepInput> inputs(StageContext& stage, const std::vector<std::string>& arguments,
                                 const Environment& environment, NetworkMode network,
@@ -97,7 +109,7 @@ class Run final : public Instruction {
                entry.substr(std::min(equals + 1, entry.size())));
     }
     key.note("working directory", stage.config().working_dir).note("user", stage.config().user);
-    key.note("network", network == NetworkMode::host ? "host" : "none");
+    key.note("network", sandbox::name_of(network));
     key.note("platform", oci::to_string(stage.platform()));
     for (const std::string& mount : mounts_) key.note(cat("mount ", mount), "given");
     add_mounts(key, stage, mounts);
@@ -143,6 +155,7 @@ class Run final : public Instruction {
     step.process.user = {
         .uid = account.uid, .gid = account.gid, .additional_gids = account.additional_gids};
     if (network == NetworkMode::host) step.namespaces.erase(sandbox::Namespace::network);
+    if (network == stage.run().network().choice().kind) stage.run().network().give_to(step);
     add_own_mounts(stage, step, network);
     apply_run_options(stage.run().options().run, security_, step);
     const StepMounts made(stage, mounts);
@@ -175,7 +188,7 @@ class Run final : public Instruction {
   std::vector<std::string> from_;
 };
 
-std::optional<NetworkMode> network_of(const FlagSet& flags) {
+std::optional<NetworkMode> given_network(const FlagSet& flags) {
   const std::string value = flags.value("network");
   if (value.empty() || value == "default") return std::nullopt;
   if (value == "none") return NetworkMode::none;
@@ -223,7 +236,7 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
   if (command.exec_form && command.words.empty())
     throw Error(Errc::invalid_content, "RUN needs a command");
   return std::make_unique<Run>(input.line, std::move(command), std::move(script),
-                               Run::Flags{.network = network_of(flags),
+                               Run::Flags{.network = given_network(flags),
                                           .security = security_of(flags),
                                           .uncached = flags.boolean("lade-no-cache", false),
                                           .mounts = flags.values("mount")});

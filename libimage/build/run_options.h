@@ -19,7 +19,8 @@ struct RunVolume {
 };
 
 struct RunOptions {
-  std::vector<std::pair<std::string, std::string>> hosts = {};  ///< name and address, --add-host
+  std::vector<std::pair<std::string, std::string>> hosts = {};  ///< name and address, --add-host;
+                                                                ///< "host-gateway": the network's
   std::vector<std::string> dns = {};  ///< name servers instead of this machine's; "none" alone: no
                                       ///< /etc/resolv.conf is made
   std::vector<std::string> dns_search = {}, dns_options = {};
@@ -34,7 +35,8 @@ struct RunOptions {
   std::vector<RunVolume> volumes = {};
   sandbox::MemoryLimits memory = {};
   sandbox::CpuLimits cpu = {};
-  bool allow_insecure = false;  ///< RUN --security=insecure may be used
+  bool allow_insecure = false;      ///< RUN --security=insecure may be used
+  bool allow_host_network = false;  ///< RUN --network=host may be used where the build's is another
 };
 
 /// RUN --security.

@@ -12,6 +12,20 @@ constexpr std::size_t kMaxShownBytes = 160;  // of one line
 
 }  // namespace
 
+std::string hide_credentials(std::string_view text) {
+  constexpr std::string_view kScheme = "://";
+  std::string out;
+  for (std::size_t found = text.find(kScheme); found != std::string_view::npos;
+       found = text.find(kScheme)) {
+    out += text.substr(0, found + kScheme.size());
+    text.remove_prefix(found + kScheme.size());
+    const std::string_view authority = text.substr(0, text.find_first_of("/?# \t\"'"));
+    if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
+      text.remove_prefix(at + 1);
+  }
+  return out += text;
+}
+
 SourceText::SourceText(std::string name, std::string text)
     : name_(std::move(name)), text_(std::move(text)) {
   for (std::size_t end = text_.find('\n'); end != std::string::npos;
@@ -42,9 +56,9 @@ std::string SourceText::excerpt(const LineRange& lines) const {
     const bool marked = number >= lines.first && number <= lines.last;
     const std::string digits = std::to_string(number);
     if (!out.empty()) out += '\n';
-    out +=
-        cat(marked ? "> " : "  ", std::string(width - digits.size(), ' '), digits, " | ",
-            printable(line.substr(0, kMaxShownBytes)), line.size() > kMaxShownBytes ? "..." : "");
+    out += cat(marked ? "> " : "  ", std::string(width - digits.size(), ' '), digits, " | ",
+               printable(hide_credentials(line.substr(0, kMaxShownBytes))),
+               line.size() > kMaxShownBytes ? "..." : "");
   }
   return out;
 }

@@ -15,6 +15,9 @@ struct LineRange {
   auto operator<=>(const LineRange&) const = default;
 };
 
+/// `text` without the user information of the URLs in it (CVE-2023-26054): logs are for everybody.
+std::string hide_credentials(std::string_view text);
+
 /// The text of a Containerfile under the name that messages give it.
 class SourceText {
  public:

@@ -38,6 +38,9 @@ std::string target_of(const StageContext& stage, const RunMount& mount) {
   std::string target = stage.absolute(mount.target);
   if (clean_path(target).empty())
     throw Error(Errc::invalid_content, "--mount: the target is the root itself");
+  if (cat("/", clean_path(target), "/").starts_with("/proc/"))  // CVE-2015-3630
+    throw Error(Errc::invalid_content,
+                cat("--mount: the target ", quoted(target), " is in the kernel's /proc"));
   return target;
 }
 

@@ -2,18 +2,14 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <string>
 
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/magic.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -24,6 +20,7 @@
 #include "libimage/sandbox/cgroup_mount.h"
 #include "libimage/sandbox/console.h"
 #include "libimage/sandbox/hooks.h"
+#include "libimage/sandbox/loopback.h"
 #include "libimage/sandbox/mount_options.h"
 #include "libimage/sandbox/mount_source.h"
 #include "libimage/sandbox/mounts.h"
@@ -49,15 +46,6 @@ bool has_new(const RuntimeConfig& config, Namespace kind) {
 void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) (void)::signal(signal, SIG_DFL);
   block_supervised_signals();
-}
-
-void bring_loopback_up() {
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  require(socket.get(), "bring the loopback interface up");
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  require(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring the loopback interface up");
 }
 
 /// User namespaces first: they give the right to enter those that they own. Mounts last: then the

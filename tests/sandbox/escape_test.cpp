@@ -43,7 +43,7 @@ std::string failure_of(const RuntimeConfig& step) {
 }
 
 /// CVE-2026-41579, CVE-2026-47766: devices made, or removed, where an image's /dev points.
-TEST(Escape, ThroughALinkAsDevStaysInTheRoot) {
+TEST(Escape, Cve_2026_41579_and_47766_ThroughALinkAsDevStaysInTheRoot) {
   const HostileRoot root;
   fs::create_symlink(root.host(), root.path() + "/dev");
   const Ran ran = run_shell(root.path(), "ls -l /dev/null && echo x > /dev/null");
@@ -64,7 +64,7 @@ TEST(Escape, ThroughALinkToTheRootAsDevIsRefused) {
 }
 
 /// CVE-2019-19921, CVE-2023-27561: procfs behind a link, so that its masks go elsewhere.
-TEST(Escape, ThroughALinkAsProcOrSysIsRefused) {
+TEST(Escape, Cve_2019_16884_and_19921_2023_27561_and_28642_ThroughALinkAsProcOrSysIsRefused) {
   for (const char* name : {"/proc", "/sys"}) {
     for (const char* target : {"/", "/bin", "/missing", "../host"}) {
       const HostileRoot root;
@@ -79,7 +79,7 @@ TEST(Escape, ThroughALinkAsProcOrSysIsRefused) {
 }
 
 /// CVE-2019-18837 and its like: files for mounts made where a link of the image points.
-TEST(Escape, OfMountTargetsThroughLinksStaysInTheRoot) {
+TEST(Escape, Cve_2019_18837_OfMountTargetsThroughLinksStaysInTheRoot) {
   const HostileRoot root;
   write_file(root.beside("hosts"), "127.0.0.1 localhost\n");
   fs::create_symlink(root.host(), root.path() + "/etc");
@@ -114,7 +114,7 @@ TEST(Escape, ByALoopOfLinksIsAnError) {
 }
 
 /// CVE-2024-21626: a working directory that is a descriptor of the host.
-TEST(Escape, ThroughADescriptorAsWorkingDirectoryIsRefused) {
+TEST(Escape, Cve_2024_21626_ThroughADescriptorAsWorkingDirectoryIsRefused) {
   const HostileRoot root;
   const UniqueFd leaked(::open("/", O_RDONLY | O_DIRECTORY));
   for (int number = 0; number <= 50; ++number) {
@@ -137,7 +137,7 @@ TEST(Escape, ThroughALinkToADescriptorAsWorkingDirectoryIsRefused) {
 }
 
 /// CVE-2024-23652: a mount point's removal that follows what the step put in its place.
-TEST(Escape, ByReplacingAMountPointsParentRemovesNothingElse) {
+TEST(Escape, Cve_2024_23652_ByReplacingAMountPointsParentRemovesNothingElse) {
   const HostileRoot root;
   const std::string source = root.beside("source");
   fs::create_directory(source);
@@ -150,7 +150,7 @@ TEST(Escape, ByReplacingAMountPointsParentRemovesNothingElse) {
 }
 
 /// CVE-2019-14271, CVE-2022-1227: nothing of the image is executed or loaded but the command.
-TEST(Escape, ByLibrariesAndDatabasesOfTheImageDoesNotHappen) {
+TEST(Escape, Cve_2019_14271_and_2022_1227_ByLibrariesAndDatabasesOfTheImageDoesNotHappen) {
   const HostileRoot root;
   for (const char* dir : {"/lib/x86_64-linux-gnu", "/lib64", "/etc"})
     fs::create_directories(root.path() + dir);

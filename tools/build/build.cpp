@@ -25,6 +25,7 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/network_option.h"
 #include "tools/common/process.h"
 #include "tools/common/progress.h"
 #include "tools/common/signals.h"
@@ -35,8 +36,6 @@ namespace lade::tools {
 namespace {
 
 constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024;
-
-constexpr std::array<std::string_view, 3> kNetworks = {"default", "host", "none"};
 
 constexpr std::array<OptionSpec, 19> kBuildOptions = {{
     {.name = "file",
@@ -78,10 +77,7 @@ constexpr std::array<OptionSpec, 19> kBuildOptions = {{
      .value = "before|after",
      .help = "open a shell where the first step fails, in the state before it or after it",
      .optional_value = true},
-    {.name = "network",
-     .value = "MODE",
-     .help = "network of RUN: the host's, or a loopback interface only",
-     .choices = kNetworks},
+    {.name = "network", .value = "MODE", .help = kNetworkHelp},
     {.name = "format",
      .value = "FORMAT",
      .help = "format of the image's manifest",
@@ -257,7 +253,7 @@ build::BuildOptions build_options(const Arguments& arguments, const Environment&
                                                                        : build::Explain::text;
   }
   options.source_date_epoch = source_date_epoch(options.build_args, environment);
-  if (arguments.value_or("network", "host") == "none") options.network = build::NetworkMode::none;
+  options.network = read_network(arguments.value_or("network", "default"), environment);
   if (arguments.value_or("format", "oci") == "docker") options.family = oci::Family::docker;
   const Compression compression =
       read_compression(arguments, "compression-format", "compression-level");

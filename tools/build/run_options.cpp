@@ -26,8 +26,7 @@ std::pair<std::string, std::string> host_of(const std::string& word) {
   std::string address = at == std::string::npos ? "" : word.substr(at + 1);
   if (address.starts_with('[') && address.ends_with(']'))
     address = address.substr(1, address.size() - 2);
-  if (address == "host-gateway") address = "127.0.0.1";  // steps share this machine's network
-  if (!is_host_name(name) || !build::is_ip_address(address))
+  if (!is_host_name(name) || (address != "host-gateway" && !build::is_ip_address(address)))
     throw UsageError(cat("option --add-host takes NAME:ADDRESS, not ", quoted(word)));
   return {name, address};
 }
@@ -219,6 +218,7 @@ build::RunOptions read_run_options(const Arguments& arguments) {
     options.volumes.push_back(volume_of(word));
   for (const std::string& word : arguments.values("allow")) {
     if (word == "security.insecure") options.allow_insecure = true;
+    if (word == "network.host") options.allow_host_network = true;
   }
   return options;
 }

@@ -14,7 +14,8 @@ inline constexpr std::array<std::string_view, 2> kEntitlements = {"security.inse
 inline constexpr std::array<OptionSpec, 21> kRunStepOptions = {{
     {.name = "add-host",
      .value = "NAME:ADDRESS",
-     .help = "a line of /etc/hosts; the address may be host-gateway, which is this machine",
+     .help =
+         "a line of /etc/hosts; the address may be host-gateway, the network's way to this machine",
      .repeats = true},
     {.name = "dns",
      .value = "ADDRESS",
@@ -50,7 +51,8 @@ inline constexpr std::array<OptionSpec, 21> kRunStepOptions = {{
      .repeats = true},
     {.name = "allow",
      .value = "WHAT",
-     .help = "what a Containerfile may ask for: security.insecure, for RUN --security=insecure",
+     .help = "what a Containerfile may ask for: security.insecure, for RUN --security=insecure; "
+             "network.host, for RUN --network=host where --network is another",
      .repeats = true,
      .choices = kEntitlements},
     {.name = "device", .value = "DEVICE", .help = "not implemented: refused", .repeats = true},

@@ -11,9 +11,6 @@
 namespace lade::tools {
 namespace {
 
-constexpr std::string_view kUsualPath =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// `name` with a slash as it is, else looked up as a shell does and where runtimes usually are.
 std::string runtime_path(const std::string& name, const Environment& environment) {
   if (name.find('/') != std::string::npos) {

@@ -20,6 +20,10 @@ inline constexpr std::array<OptionSpec, 2> kRunnerOptions = {{
      .repeats = true},
 }};
 
+/// Where programs of the system are looked for besides PATH.
+inline constexpr std::string_view kUsualPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Reads kRunnerOptions and $LADE_RUNTIME. UsageError if there is no such program.
 std::unique_ptr<sandbox::StepRunner> make_step_runner(const Arguments& arguments,
                                                       const Environment& environment);
