@@ -27,7 +27,7 @@ _lade() {
     "sync:--dest") COMPREPLY=($(compgen -W "docker dir oci" -- "$cur")); return ;;
     "sync:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
     "sync:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
-    "inspect:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+    "validate:--format") COMPREPLY=($(compgen -W "text json sarif" -- "$cur")); return ;;
     "tags:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     "tags:--sort") COMPREPLY=($(compgen -W "name semver" -- "$cur")); return ;;
     "repos:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
@@ -47,7 +47,7 @@ _lade() {
     "runtime update:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect history tree ratelimit validate tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
     cache) COMPREPLY=($(compgen -W "ls du prune logs export" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
@@ -73,8 +73,12 @@ _lade() {
     'manifest put') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--media-type --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'login') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--username -u --password -p --password-stdin --get-login --authfile --compat-auth-file --cert-dir --verbose -v --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'logout') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --authfile --compat-auth-file --tls-verify --registries-conf --help" -- "$cur")); fi ;;
-    'inspect') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--raw --config --format -f --platform --referrers --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
-    'tags') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --semver --omit-digest-tags --sort --reverse --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
+    'inspect') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--raw --config --format -f --platform --all -a --referrers --provenance --sbom --tags --check-base --against --ascii --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'history') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --no-trunc --human -H --quiet -q --reverse --format -f --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'tree') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--layers --ascii --format -f --help" -- "$cur")); fi ;;
+    'ratelimit') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format -f --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
+    'validate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--deep --documents --strict --jobs --format -f --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'tags') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --semver --omit-digest-tags --sort --reverse --digests --platforms --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'repos') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'digest') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'manifest get') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --output -o --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;

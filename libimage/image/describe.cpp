@@ -1,6 +1,10 @@
 #include "libimage/image/describe.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <deque>
+#include <functional>
 #include <limits>
 #include <map>
 #include <set>
@@ -64,6 +68,11 @@ std::string packing_of(const oci::Descriptor& layer) {
   return {};
 }
 
+std::optional<std::uint64_t> unpacked_size(const oci::Descriptor& layer) {
+  if (oci::layer_codec(layer.media_type) == "identity") return layer.size;
+  return parse_decimal(layer.annotation("io.containers.estargz.uncompressed-size"));
+}
+
 /// Gives each layer the history entry that made it, if the numbers agree.
 void match_history(Node& node) {
   if (!node.config) return;
@@ -95,11 +104,14 @@ void take_manifest(Node& node, const oci::Manifest& manifest) {
   }
   if (manifest.subject) node.subject = manifest.subject->digest;
   node.annotations = manifest.annotations.value_or(oci::Annotations());
+  node.base = base_of(node.annotations);
+  if (!node.base && node.descriptor.annotations) node.base = base_of(*node.descriptor.annotations);
   node.config_blob = manifest.config;
   for (const oci::Descriptor& layer : manifest.layers) {
     node.layers.push_back({.descriptor = layer,
                            .codec = std::string(oci::layer_codec(layer.media_type)),
-                           .packing = packing_of(layer)});
+                           .packing = packing_of(layer),
+                           .unpacked = unpacked_size(layer)});
     if (std::string predicate = layer.annotation(kPredicateType); !predicate.empty()) {
       node.predicates.push_back(std::move(predicate));
     }
@@ -125,36 +137,116 @@ void take_index(Node& node, const oci::Index& index) {
   }
 }
 
+constexpr std::array<std::string_view, 3> kCosignSuffixes = {".sig", ".att", ".sbom"};
+
+/// "sha256-HEX.sig" and its siblings; none for an algorithm whose name makes no tag.
+std::vector<std::string> cosign_tags(const Digest& subject) {
+  std::vector<std::string> out;
+  for (const std::string_view suffix : kCosignSuffixes) {
+    std::string tag = cat(subject.algorithm(), "-", subject.encoded(), suffix);
+    if (is_tag(tag)) out.push_back(std::move(tag));
+  }
+  return out;
+}
+
+/// Lists of tags and of referrers are extras: a registry that gives none still has images.
+template <typename Ask>
+auto if_answered(const Ask& ask) -> decltype(ask()) {
+  try {
+    return ask();
+  } catch (const Error& e) {
+    const Errc code = e.code();
+    if (code != Errc::denied && code != Errc::unauthorized && !is_problem_of_content(code)) throw;
+    return std::nullopt;
+  }
+}
+
+Node referrer_node(const oci::Descriptor& descriptor, std::string tag = {}) {
+  return {.kind = Node::Kind::artifact,
+          .descriptor = descriptor,
+          .artifact_type = descriptor.artifact_type,
+          .annotations = descriptor.annotations.value_or(oci::Annotations()),
+          .tag = std::move(tag)};
+}
+
 class Describer {
  public:
   Describer(Reader& reader, const DescribeOptions& options) : reader_(reader), options_(options) {}
 
+  /// Documents, configs and referrers, each level of the tree in as few rounds as there are
+  /// documents behind each other.
   Node read_tree(const oci::Descriptor& root) {
     Node out{.kind = kind_by_descriptor(root), .descriptor = root};
-    read_document(out);
+    reserve(root.size, oci::kMaxManifestBytes);
+    tasks_.push_back([&] { read_node(out); });
+    if (options_.referrers) add_referrer_tasks(out);
+    const bool is_index = oci::is_index(root.media_type);
+    if (!is_index) add_cosign_tasks(out);
+    run_tasks();
     std::vector<Node*> level = children_of({&out});
+    lists_tags_ = level.size() >= kFewSubjects;
+    if (lists_tags_ && options_.referrers) {
+      tasks_.push_back([this] { all_tags_ = if_answered([this] { return reader_.tags(); }); });
+    }
+    if (is_index) add_cosign_tasks(out);
     for (std::size_t depth = 1; !level.empty(); ++depth) {
       if (depth > oci::kMaxIndexDepth) {
         throw Error(Errc::limit_exceeded,
                     cat("indexes nested deeper than ", oci::kMaxIndexDepth, " levels"));
       }
-      for (const Node* node : level) {
-        reserve(is_read(*node) ? node->descriptor.size : 0, oci::kMaxManifestBytes);
-      }
-      for_each(level, [this](Node& node) { noting_problem(node, [&] { read_document(node); }); });
+      for (Node* node : level) add_level_tasks(*node);
+      run_tasks();
       level = children_of(level);
     }
+    run_tasks();  // cosign's tags of an index without entries
+    take_cosign_tags();
     return out;
   }
 
-  void read_configs(const std::vector<Node*>& images) {
-    for (const Node* image : images) reserve(image->config_blob->size, oci::kMaxConfigBytes);
-    for_each(images,
-             [this](Node& image) { noting_problem(image, [&] { read_image_config(image); }); });
+  /// What refers to the referrers found so far, and so on.
+  void read_further_referrers(const std::vector<Node*>& subjects) {
+    std::vector<Node*> level = subjects;
+    for (std::size_t depth = 1; depth < kMaxReferrerDepth && !level.empty(); ++depth) {
+      std::vector<Node*> next;
+      for (Node* node : level) {
+        if (!node->referrers) continue;
+        for (Node& referrer : *node->referrers) next.push_back(&referrer);
+      }
+      for (Node* node : next) {
+        reserve(0, 0);
+        tasks_.push_back([this, node] { ask_referrers(*node); });
+      }
+      run_tasks();
+      level = std::move(next);
+    }
   }
 
-  void read_referrers(const std::vector<Node*>& nodes) {
-    for_each(nodes, [this](Node& node) { find_referrers(node); });
+  /// The provenance and SBOMs among `nodes`, as far as they are wanted.
+  void read_statements(const std::vector<Node*>& nodes) {
+    for (Node* node : nodes) {
+      tasks_.push_back([this, node] { noting_problem(*node, [&] { read_attached(*node); }); });
+    }
+    run_tasks();
+    for (Node* node : nodes) {
+      for (const LayerLine& layer : node->layers) {
+        const oci::Descriptor& blob = layer.descriptor;
+        std::string type = blob.annotation(kPredicateType);
+        if (type.empty()) type = blob.annotation("predicateType");  // cosign
+        if (type.empty()) type = blob.media_type;
+        if (!is_wanted(*node, type)) continue;
+        reserve(blob.size, kMaxStatementBytes);
+        node->statements.push_back(
+            {.kind = statement_kind(type), .blob = blob, .predicate_type = type});
+      }
+      for (Statement& statement : node->statements) {
+        tasks_.push_back([this, &statement] { read_statement(statement); });
+      }
+    }
+    run_tasks();
+    for (Node* node : nodes)
+      std::erase_if(node->statements, [this](const Statement& statement) {
+        return statement.problem.empty() && !is_wanted(statement.kind);
+      });
   }
 
  private:
@@ -166,9 +258,78 @@ class Describer {
     return out;
   }
 
-  void for_each(const std::vector<Node*>& nodes, const std::function<void(Node&)>& run) {
+  void run_tasks() {
+    std::vector<std::function<void()>> tasks;
+    tasks.swap(tasks_);
     parallel_for(
-        nodes.size(), options_.jobs, [&](std::size_t i) { run(*nodes[i]); }, options_.stop);
+        tasks.size(), options_.jobs, [&](std::size_t i) { tasks[i](); }, options_.stop);
+  }
+
+  void add_level_tasks(Node& node) {
+    if (is_read(node)) {
+      reserve(node.descriptor.size, oci::kMaxManifestBytes);
+      tasks_.push_back([this, &node] { noting_problem(node, [&] { read_node(node); }); });
+    } else {
+      node.artifact_type = node.descriptor.artifact_type;
+    }
+    if (!options_.referrers || node.kind != Node::Kind::image) return;
+    add_referrer_tasks(node);
+    add_cosign_tasks(node);
+  }
+
+  void add_referrer_tasks(Node& node) {
+    tasks_.push_back([this, &node] { ask_referrers(node); });
+  }
+
+  /// By the tags that cosign has used from before there were lists of referrers.
+  void add_cosign_tasks(Node& node) {
+    if (!options_.referrers) return;
+    subjects_.push_back(&node);
+    if (lists_tags_) return;
+    for (const std::string& tag : cosign_tags(node.descriptor.digest)) ask_cosign_tag(node, tag);
+  }
+
+  void ask_cosign_tag(Node& node, const std::string& tag) {
+    cosign_.push_back({.subject = &node, .tag = tag});
+    FoundTag& slot = cosign_.back();
+    tasks_.push_back([this, &slot] {
+      slot.found = if_answered([&] { return reader_.resolve(Tag{slot.tag}); });
+    });
+  }
+
+  void take_cosign_tags() {
+    if (lists_tags_ && options_.referrers) {
+      const std::set<std::string> all =
+          all_tags_ ? std::set<std::string>(all_tags_->begin(), all_tags_->end())
+                    : std::set<std::string>();
+      for (Node* node : subjects_) {
+        for (const std::string& tag : cosign_tags(node->descriptor.digest)) {
+          if (!all_tags_ || all.contains(tag)) ask_cosign_tag(*node, tag);
+        }
+      }
+      run_tasks();
+    }
+    for (const FoundTag& one : cosign_) {
+      if (!one.found) continue;
+      if (!one.subject->referrers) one.subject->referrers.emplace();
+      one.subject->referrers->push_back(referrer_node(*one.found, one.tag));
+    }
+  }
+
+  void ask_referrers(Node& node) {
+    const auto found = if_answered([&] { return reader_.referrers(node.descriptor.digest); });
+    if (!found) return;
+    count_referrers(found->size());
+    node.referrers.emplace();
+    for (const oci::Descriptor& referrer : *found) {
+      node.referrers->push_back(referrer_node(referrer));
+    }
+  }
+
+  void count_referrers(std::size_t more) {
+    if ((referrers_ += more) > kMaxDescribedDocuments) {
+      throw Error(Errc::limit_exceeded, cat("more than ", kMaxDescribedDocuments, " referrers"));
+    }
   }
 
   /// What is neither manifest nor index may be anything of any size: it is named, not read.
@@ -178,20 +339,16 @@ class Describer {
   }
 
   /// Counts what is about to be read. More than `limit` bytes are refused by their reader, not
-  /// read.
+  /// read. Thread-safe.
   void reserve(std::uint64_t size, std::uint64_t limit) {
-    if (size <= limit) bytes_ += size;
-    if (++documents_ > kMaxDescribedDocuments || bytes_ > kMaxDescribedBytes) {
+    const std::uint64_t counted = size <= limit ? size : 0;
+    if (++documents_ > kMaxDescribedDocuments || (bytes_ += counted) > kMaxDescribedBytes) {
       throw Error(Errc::limit_exceeded, cat("more than ", kMaxDescribedDocuments, " documents or ",
                                             kMaxDescribedBytes, " bytes of them to describe"));
     }
   }
 
   void read_document(Node& node) {
-    if (!is_read(node)) {
-      node.artifact_type = node.descriptor.artifact_type;
-      return;
-    }
     const oci::Document document = reader_.document(node.descriptor);
     if (node.descriptor.media_type.empty()) {
       node.descriptor.media_type = document.descriptor.media_type;
@@ -203,6 +360,18 @@ class Describer {
     }
   }
 
+  /// The document, and at once the config of an image.
+  void read_node(Node& node) {
+    if (!is_read(node)) {
+      node.artifact_type = node.descriptor.artifact_type;
+      return;
+    }
+    read_document(node);
+    if (node.kind != Node::Kind::image || !node.config_blob) return;
+    reserve(node.config_blob->size, oci::kMaxConfigBytes);
+    noting_problem(node, [&] { read_image_config(node); });
+  }
+
   void read_image_config(Node& image) {
     oci::Manifest manifest{.config = *image.config_blob};
     for (const LayerLine& layer : image.layers) manifest.layers.push_back(layer.descriptor);
@@ -211,32 +380,60 @@ class Describer {
     match_history(image);
   }
 
-  /// By the referrers list, and by the tags that cosign has used from before there was one.
-  void find_referrers(Node& node) {
-    if (const auto found = reader_.referrers(node.descriptor.digest)) {
-      node.referrers.emplace();
-      for (const oci::Descriptor& referrer : *found) {
-        node.referrers->push_back({.kind = Node::Kind::artifact,
-                                   .descriptor = referrer,
-                                   .artifact_type = referrer.artifact_type});
-      }
-    }
-    const Digest& digest = node.descriptor.digest;
-    for (const std::string_view suffix : {".sig", ".att", ".sbom"}) {
-      const Tag tag{cat(digest.algorithm(), "-", digest.encoded(), suffix)};
-      if (!is_tag(tag.value)) continue;
-      const auto found = reader_.resolve(tag);
-      if (!found) continue;
-      if (!node.referrers) node.referrers.emplace();
-      node.referrers->push_back(
-          {.kind = Node::Kind::artifact, .descriptor = *found, .tag = tag.value});
+  /// A referrer is known by its descriptor alone until its content is wanted.
+  void read_attached(Node& node) {
+    if (node.config_blob || !is_read(node)) return;
+    reserve(node.descriptor.size, oci::kMaxManifestBytes);
+    const std::string type = node.artifact_type;
+    const oci::Annotations annotations = node.annotations;
+    read_document(node);
+    if (!type.empty()) node.artifact_type = type;
+    if (node.annotations.empty()) node.annotations = annotations;
+  }
+
+  [[nodiscard]] bool is_wanted(Statement::Kind kind) const {
+    return (kind == Statement::Kind::provenance && options_.provenance) ||
+           (kind == Statement::Kind::sbom && options_.sbom);
+  }
+
+  /// Envelopes do not tell outside what is in them.
+  [[nodiscard]] bool is_wanted(const Node& node, std::string_view type) const {
+    if (is_wanted(statement_kind(type))) return true;
+    if (statement_kind(type) != Statement::Kind::other || node.tag.ends_with(".sig")) return false;
+    return type == "application/vnd.in-toto+json" ||
+           type == "application/vnd.dsse.envelope.v1+json" ||
+           type.starts_with("application/vnd.dev.sigstore.bundle");
+  }
+
+  void read_statement(Statement& statement) {
+    try {
+      const auto source = reader_.open(statement.blob);
+      const std::string text = read_all(*source, kMaxStatementBytes, "statement");
+      Statement read = parse_statement(text, statement.predicate_type);
+      read.blob = statement.blob;
+      statement = std::move(read);
+    } catch (const Error& e) {
+      if (!is_problem_of_content(e.code())) throw;
+      statement.problem = e.what();
     }
   }
 
+  struct FoundTag {
+    Node* subject = nullptr;
+    std::string tag = {};
+    std::optional<oci::Descriptor> found = {};
+  };
+
   Reader& reader_;
   const DescribeOptions& options_;
-  std::size_t documents_ = 0;
-  std::uint64_t bytes_ = 0;
+  std::vector<std::function<void()>> tasks_;
+  std::vector<Node*> subjects_;  // what cosign's tags are asked for
+  std::deque<FoundTag> cosign_;  // grows while tasks refer to what is in it
+  std::optional<std::vector<std::string>> all_tags_;
+  bool lists_tags_ = false;
+  std::atomic<std::size_t> documents_ = 0;
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::atomic<std::size_t> referrers_ = 0;
 };
 
 /// Moves attestations of an index under the siblings that they speak of; those that speak of none
@@ -278,6 +475,24 @@ std::vector<Node*> images_of(Node& root) {
   return out;
 }
 
+void add_referrers(Node& node, std::vector<Node*>& out) {
+  if (!node.referrers) return;
+  for (Node& referrer : *node.referrers) {
+    out.push_back(&referrer);
+    add_referrers(referrer, out);
+  }
+}
+
+/// The base that the image's provenance tells, where no annotation does.
+void take_base(Node& image) {
+  if (image.base) return;
+  for (const Node& attestation : image.attestations) {
+    for (const Statement& statement : attestation.statements) {
+      if (statement.provenance && !image.base) image.base = base_of(*statement.provenance);
+    }
+  }
+}
+
 Totals totals_of(Node& root, const std::vector<Node*>& images) {
   std::map<Digest, std::size_t> holders;
   Totals out;
@@ -310,19 +525,139 @@ std::uint64_t Node::layer_bytes() const noexcept {
   return sum;
 }
 
+std::optional<std::uint64_t> Node::unpacked_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const LayerLine& layer : layers) {
+    if (!layer.unpacked) return std::nullopt;
+    sum = add_saturating(sum, *layer.unpacked);
+  }
+  return sum;
+}
+
+std::string_view role_of(const Node& node) noexcept {
+  const auto holds = [](std::string_view text, std::string_view word) {
+    return text.find(word) != std::string_view::npos;
+  };
+  if (node.tag.ends_with(".sig") || holds(node.artifact_type, "cosign.artifact.sig") ||
+      holds(node.artifact_type, "cncf.notary.signature")) {
+    return "signature";
+  }
+  if (node.tag.ends_with(".sbom")) return "sbom";
+  std::string_view role;
+  const auto look = [&](std::string_view type) {
+    const Statement::Kind kind = statement_kind(type);
+    if (kind == Statement::Kind::provenance) role = "provenance";
+    if (kind == Statement::Kind::sbom && role.empty()) role = "sbom";
+  };
+  look(node.artifact_type);
+  for (const std::string& predicate : node.predicates) look(predicate);
+  for (const Statement& statement : node.statements) look(statement.predicate_type);
+  if (!role.empty()) return role;
+  return node.kind == Node::Kind::attestation || node.tag.ends_with(".att") ||
+                 holds(node.artifact_type, "in-toto") ||
+                 holds(node.artifact_type, "sigstore.bundle")
+             ? "attestation"
+             : "";
+}
+
 Description describe(Reader& reader, const oci::Descriptor& root, const DescribeOptions& options) {
   Describer describer(reader, options);
   Description out{.root = describer.read_tree(root), .totals = {}};
   fold_attestations(out.root);
   std::vector<Node*> images = images_of(out.root);
-  describer.read_configs(images);
   if (options.referrers) {
     std::vector<Node*> subjects = images;
     if (out.root.kind != Node::Kind::image) subjects.insert(subjects.begin(), &out.root);
-    describer.read_referrers(subjects);
+    describer.read_further_referrers(subjects);
   }
+  if (options.provenance || options.sbom) {
+    std::vector<Node*> attached;
+    visit_nodes(out.root, [&](Node& node) {
+      if (node.kind == Node::Kind::attestation) attached.push_back(&node);
+      add_referrers(node, attached);
+    });
+    describer.read_statements(attached);
+  }
+  for (Node* image : images) take_base(*image);
   out.totals = totals_of(out.root, images);
   return out;
+}
+
+void drop_provenance(Description& description) {
+  visit_nodes(description.root, [](Node& node) {
+    std::vector<Node*> attached = {&node};
+    add_referrers(node, attached);
+    for (Node* one : attached) {
+      std::erase_if(one->statements, [](const Statement& statement) {
+        return statement.kind == Statement::Kind::provenance;
+      });
+    }
+  });
+}
+
+void find_tags(Description& description, Reader& reader, const DescribeOptions& options) {
+  std::optional<std::vector<std::string>> names = reader.tags();
+  if (!names) throw Error(Errc::unsupported, "images of this transport have no tags");
+  if (names->size() > kMaxTagsAsked) {
+    description.tags_left_out = names->size() - kMaxTagsAsked;
+    names->resize(kMaxTagsAsked);
+  }
+  std::vector<char> same(names->size(), 0);
+  parallel_for(
+      names->size(), options.jobs,
+      [&](std::size_t i) {
+        const auto found = reader.resolve(Tag{(*names)[i]});
+        same[i] = found && found->digest == description.root.descriptor.digest ? 1 : 0;
+      },
+      options.stop);
+  description.tags.emplace();
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    if (same[i] != 0) description.tags->push_back(std::move((*names)[i]));
+  }
+  std::sort(description.tags->begin(), description.tags->end());
+}
+
+void check_bases(Description& description, const OpenBase& open, const DescribeOptions& options) {
+  std::map<std::string, std::vector<Node*>> by_name;
+  for (Node* image : images_of(description.root)) {
+    if (!image->base) continue;
+    if (image->base->name.empty()) {
+      image->base->state = BaseImage::State::unknown;
+      image->base->problem = "only its digest is known";
+      continue;
+    }
+    by_name[image->base->name].push_back(image);
+  }
+  std::vector<const std::pair<const std::string, std::vector<Node*>>*> names;
+  for (const auto& one : by_name) names.push_back(&one);
+  const auto failed = [](BaseImage& base, const Error& e) {
+    base.state = BaseImage::State::unknown;
+    base.problem = e.what();
+  };
+  parallel_for(
+      names.size(), options.jobs,
+      [&](std::size_t i) {
+        const auto& [name, images] = *names[i];
+        try {
+          const OpenedBase now = open(name);
+          for (Node* image : images) {
+            try {
+              std::vector<oci::Descriptor> layers;
+              for (const LayerLine& layer : image->layers) layers.push_back(layer.descriptor);
+              const oci::Platform platform = image->descriptor.platform
+                                                 ? *image->descriptor.platform
+                                             : image->config ? image->config->platform()
+                                                             : oci::Platform();
+              check_base(*image->base, now, platform, layers);
+            } catch (const Error& e) {
+              failed(*image->base, e);
+            }
+          }
+        } catch (const Error& e) {
+          for (Node* image : images) failed(*image->base, e);
+        }
+      },
+      options.stop);
 }
 
 }  // namespace lade::image

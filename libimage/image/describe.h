@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libimage/image/base_image.h"
+#include "libimage/image/statement.h"
 #include "libimage/oci/document.h"
 #include "libimage/oci/image_config.h"
 #include "libimage/store/store.h"
@@ -26,6 +28,8 @@ struct LayerLine {
   std::string created_by = {};  ///< of the history entry that made it; "" if none matches
   std::string created = {};     ///< likewise
   std::size_t images = 0;       ///< images of this description that hold the layer
+  /// Bytes of the tar, where the layer is stored plain or an annotation tells.
+  std::optional<std::uint64_t> unpacked = {};
 };
 
 /// A document of the description: an index with its entries, an image, or something else.
@@ -52,15 +56,24 @@ struct Node {
   std::optional<std::vector<Node>>
       referrers =  ///< nullopt: not asked for, or the store cannot tell
       {};
-  std::string tag = {};      ///< of a referrer found by cosign's tags: "sha256-....sig"
+  std::string tag = {};  ///< of a referrer found by cosign's tags: "sha256-....sig"
+  /// What its annotations (else its provenance, where that was read) say it was made from.
+  std::optional<BaseImage> base = {};
+  std::vector<Statement> statements = {};  ///< of an attestation or a referrer, those asked for
   std::string problem = {};  ///< why the document or its config could not be read; "" if it was
 
   /// Bytes of the layers as stored.
   [[nodiscard]] std::uint64_t layer_bytes() const noexcept;
+  /// Bytes of the layers' tars; nullopt unless all are known.
+  [[nodiscard]] std::optional<std::uint64_t> unpacked_bytes() const noexcept;
 };
 
 /// "image", "index", "attestation", "artifact" or "other": the word that to_json() documents.
 std::string_view name_of(Node::Kind kind) noexcept;
+
+/// What an attached document is for, by its tag, types and predicates: "signature", "sbom",
+/// "provenance", "attestation"; "" if nothing tells.
+std::string_view role_of(const Node& node) noexcept;
 
 /// Sums over all images of a description (attestations and artifacts are not counted).
 struct Totals {
@@ -72,16 +85,38 @@ struct Totals {
   std::size_t problems = 0;  ///< nodes with a problem
 };
 
+/// What a copy to a destination would do (CopyForecast).
+struct CopyCost {
+  std::string destination = {};
+  std::uint64_t bytes_to_move = 0, bytes_to_mount = 0, bytes_existing = 0;
+  std::size_t blobs_to_move = 0, blobs_to_mount = 0, blobs_existing = 0;
+};
+
 struct Description {
   Node root;
   Totals totals;
+  std::string name = {};  ///< as the user typed it; "" if nobody said
+  /// Names of the same digest: tags_of(). nullopt: not asked for.
+  std::optional<std::vector<std::string>> tags = {};
+  std::size_t tags_left_out = 0;         ///< which nobody asked for: there are too many
+  std::optional<CopyCost> against = {};  ///< if that was asked for
 };
 
 struct DescribeOptions {
-  bool referrers = false;  ///< ask for what refers to the root and to each image
-  unsigned jobs = 6;       ///< documents fetched at once
+  /// Ask for what refers to the root, to each image, and to what refers to them.
+  bool referrers = false;
+  bool provenance = false;  ///< read the provenance among the attestations and referrers
+  bool sbom = false;        ///< read the SBOMs
+  unsigned jobs = 32;       ///< documents fetched at once: most of the time is waiting
   std::stop_token stop = {};
 };
+
+/// Referrers of referrers of ...; more only attack clients.
+inline constexpr std::size_t kMaxReferrerDepth = 4;
+
+/// Up to here it costs less to ask for cosign's three tags of each document than for the list of a
+/// busy repository's tags.
+inline constexpr std::size_t kFewSubjects = 8;
 
 /// Reads the document `root`, what an index lists, and the configs of all images; several at a
 /// time. A child that is absent or breaks the rules becomes a Node::problem; a root that does is
@@ -90,7 +125,24 @@ struct DescribeOptions {
 Description describe(Reader& reader, const oci::Descriptor& root,
                      const DescribeOptions& options = {});
 
+/// Tags that are asked for, at most: each is a request.
+inline constexpr std::size_t kMaxTagsAsked = 5000;
+
+/// Fills in `tags`: the names in the store, that point to the root.
+/// Error{unsupported} where the store has no names.
+void find_tags(Description& description, Reader& reader, const DescribeOptions& options = {});
+
+/// Forgets the provenance that was read for the base images' sake alone.
+void drop_provenance(Description& description);
+
+/// Asks where the names of the base images point now; several at a time, each name once.
+void check_bases(Description& description, const OpenBase& open,
+                 const DescribeOptions& options = {});
+
 struct TextOptions {
+  /// The platform whose image alone is shown with its layers and config, the others as a line each;
+  /// nullopt: all are shown.
+  std::optional<std::string> only_full = {};
   std::size_t width = 0;  ///< columns; longer lines are cut with an ellipsis; 0: never
   bool colour = false;    ///< ANSI colours
   bool ascii = false;     ///< plain ASCII instead of box-drawing characters
@@ -101,14 +153,7 @@ std::string to_text(const Description& description, const TextOptions& options);
 
 /// Compact JSON with a fixed order of members; pure. Members whose value is empty are left out.
 ///
-/// A node: kind ("image", "index", "attestation", "artifact", "other"), mediaType, digest, size,
-/// platform, tag, artifactType, subject, entryAnnotations, annotations, config, layers, layerBytes,
-/// predicates, manifests, attestations, referrers, problem. The outermost node also has totals:
-/// images, layers, uniqueLayers, layerBytes, uniqueLayerBytes, problems. config: digest, size,
-/// mediaType, created, author, user, entrypoint, cmd, env, workingDir, exposedPorts, volumes,
-/// labels, stopSignal, healthcheck (test, interval, timeout, startPeriod, startInterval, retries),
-/// shell, onBuild. A layer: digest, size, mediaType, codec, packing, createdBy, created, images,
-/// urls, annotations.
+/// docs/schema/inspect.json describes it.
 std::string to_json(const Description& description);
 
 }  // namespace lade::image

@@ -91,6 +91,7 @@ std::string layer_json(const LayerLine& layer) {
   out.text("createdBy", layer.created_by);
   out.text("created", layer.created);
   if (layer.images > 0) out.number("images", layer.images);
+  if (layer.unpacked) out.number("unpackedBytes", *layer.unpacked);
   out.texts("urls", layer.descriptor.urls);
   out.map("annotations", layer.descriptor.annotations.value_or(oci::Annotations()));
   return out.finish();
@@ -107,28 +108,107 @@ std::string totals_json(const Totals& totals) {
   return out.finish();
 }
 
-std::string node_json(const Node& node, const Totals* totals) {
-  const auto child_json = [](const Node& child) { return node_json(child, nullptr); };
+std::string base_json(const BaseImage& base) {
   Members out;
+  out.text("name", base.name);
+  if (base.digest) out.text("digest", base.digest->str());
+  out.text("source", name_of(base.source));
+  out.text("state", name_of(base.state));
+  if (base.now) out.text("now", base.now->str());
+  out.text("problem", base.problem);
+  return out.finish();
+}
+
+std::string provenance_json(const Provenance& provenance) {
+  Members out;
+  out.text("builder", provenance.builder);
+  out.text("buildType", provenance.build_type);
+  out.text("source", provenance.source);
+  out.text("revision", provenance.revision);
+  out.text("entry", provenance.entry);
+  out.text("started", provenance.started);
+  out.text("finished", provenance.finished);
+  out.map("arguments", provenance.arguments);
+  out.list("materials", provenance.materials, [](const Material& material) {
+    Members one;
+    one.text("uri", material.uri);
+    one.map("digest", material.digests);
+    return one.finish();
+  });
+  return out.finish();
+}
+
+std::string sbom_json(const Sbom& sbom) {
+  Members out;
+  out.text("format", sbom.format);
+  out.text("tool", sbom.tool);
+  out.list("packages", sbom.packages, [](const SbomPackage& package) {
+    Members one;
+    one.text("name", package.name);
+    one.text("version", package.version);
+    one.text("license", package.license);
+    one.text("purl", package.purl);
+    return one.finish();
+  });
+  return out.finish();
+}
+
+std::string statement_json(const Statement& statement) {
+  Members out;
+  out.text("predicateType", statement.predicate_type);
+  out.text("digest", statement.blob.digest.str());
+  out.number("size", statement.blob.size);
+  if (statement.provenance) out.raw("provenance", provenance_json(*statement.provenance));
+  if (statement.sbom) out.raw("sbom", sbom_json(*statement.sbom));
+  if (!statement.predicate.empty()) out.raw("predicate", statement.predicate);
+  out.text("problem", statement.problem);
+  return out.finish();
+}
+
+std::string against_json(const CopyCost& cost) {
+  Members out;
+  out.text("destination", cost.destination);
+  out.number("bytesToMove", cost.bytes_to_move);
+  out.number("bytesToMount", cost.bytes_to_mount);
+  out.number("bytesExisting", cost.bytes_existing);
+  out.number("blobsToMove", cost.blobs_to_move);
+  out.number("blobsToMount", cost.blobs_to_mount);
+  out.number("blobsExisting", cost.blobs_existing);
+  return out.finish();
+}
+
+std::string node_json(const Node& node);
+
+void add_node(Members& out, const Node& node) {
   out.text("kind", name_of(node.kind));
   out.text("mediaType", node.descriptor.media_type);
   out.text("digest", node.descriptor.digest.str());
   out.number("size", node.descriptor.size);
   out.text("platform", node.platform);
+  out.text("role", role_of(node));
   out.text("tag", node.tag);
   out.text("artifactType", node.artifact_type);
   if (node.subject) out.text("subject", node.subject->str());
   out.map("entryAnnotations", node.descriptor.annotations.value_or(oci::Annotations()));
   out.map("annotations", node.annotations);
   if (node.config_blob) out.raw("config", config_json(node));
+  if (node.base) out.raw("base", base_json(*node.base));
   out.list("layers", node.layers, layer_json);
-  if (!node.layers.empty()) out.number("layerBytes", node.layer_bytes());
+  if (!node.layers.empty()) {
+    out.number("layerBytes", node.layer_bytes());
+    if (const auto unpacked = node.unpacked_bytes()) out.number("unpackedBytes", *unpacked);
+  }
   out.texts("predicates", node.predicates);
-  out.list("manifests", node.children, child_json);
-  out.list("attestations", node.attestations, child_json);
-  if (node.referrers) out.list("referrers", *node.referrers, child_json);
+  out.list("statements", node.statements, statement_json);
+  out.list("manifests", node.children, node_json);
+  out.list("attestations", node.attestations, node_json);
+  if (node.referrers) out.list("referrers", *node.referrers, node_json);
   out.text("problem", node.problem);
-  if (totals != nullptr) out.raw("totals", totals_json(*totals));
+}
+
+std::string node_json(const Node& node) {
+  Members out;
+  add_node(out, node);
   return out.finish();
 }
 
@@ -151,7 +231,14 @@ std::string_view name_of(Node::Kind kind) noexcept {
 }
 
 std::string to_json(const Description& description) {
-  return node_json(description.root, &description.totals);
+  Members out;
+  out.text("name", description.name);
+  add_node(out, description.root);
+  if (description.tags) out.texts("tags", *description.tags);
+  if (description.tags_left_out > 0) out.number("tagsLeftOut", description.tags_left_out);
+  if (description.against) out.raw("against", against_json(*description.against));
+  out.raw("totals", totals_json(description.totals));
+  return out.finish();
 }
 
 }  // namespace lade::image

@@ -3,140 +3,12 @@
 
 #include "libimage/base/text.h"
 #include "libimage/image/describe.h"
+#include "libimage/image/history.h"
+#include "libimage/image/tree_text.h"
 #include "libimage/oci/json_text.h"
 
 namespace lade::image {
 namespace {
-
-enum class Style { plain, strong, faint, warning };
-
-struct Span {
-  std::string text;
-  Style style = Style::plain;
-};
-using Line = std::vector<Span>;
-
-/// A branch of the printed tree.
-struct Branch {
-  Line head;
-  std::vector<Line> details = {};
-  std::vector<Branch> children = {};
-};
-
-std::size_t code_points(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-/// The first `count` characters of `text`.
-std::string_view first_characters(std::string_view text, std::size_t count) {
-  std::size_t at = 0;
-  while (at < text.size() && count > 0) {
-    ++at;
-    while (at < text.size() && (text[at] & 0xC0) == 0x80) ++at;
-    --count;
-  }
-  return text.substr(0, at);
-}
-
-class Printer {
- public:
-  explicit Printer(const TextOptions& options) : options_(options) {}
-
-  void print(const Branch& root) {
-    line({}, root.head);
-    below(root, {});
-  }
-  void line(std::string_view prefix, const Line& spans) {
-    std::size_t left = options_.width == 0 ? std::string::npos : options_.width;
-    std::size_t needed = code_points(prefix);
-    for (const Span& span : spans) needed += code_points(span.text);
-    const bool cut = needed > left;
-    if (cut) left -= 1;  // for the ellipsis
-    append(prefix, Style::faint, left);
-    for (const Span& span : spans) append(span.text, span.style, left);
-    if (cut) out_ += options_.ascii ? "~" : "…";
-    while (out_.ends_with(' ')) out_.pop_back();
-    out_ += '\n';
-  }
-  std::string take() { return std::move(out_); }
-
- private:
-  void below(const Branch& branch, const std::string& prefix) {
-    const std::string_view bar = options_.ascii ? "|  " : "│  ";
-    for (const Line& detail : branch.details) {
-      line(cat(prefix, branch.children.empty() ? std::string_view("   ") : bar), detail);
-    }
-    for (const Branch& child : branch.children) {
-      const bool last = &child == &branch.children.back();
-      const std::string_view tee = options_.ascii ? "|- " : "├─ ";
-      const std::string_view corner = options_.ascii ? "`- " : "└─ ";
-      line(cat(prefix, last ? corner : tee), child.head);
-      below(child, cat(prefix, last ? std::string_view("   ") : bar));
-    }
-  }
-  void append(std::string_view text, Style style, std::size_t& left) {
-    const std::string_view shown = left == std::string::npos ? text : first_characters(text, left);
-    if (left != std::string::npos) left -= code_points(shown);
-    if (shown.empty()) return;
-    const std::string_view code = !options_.colour          ? ""
-                                  : style == Style::strong  ? "\x1b[1m"
-                                  : style == Style::faint   ? "\x1b[2m"
-                                  : style == Style::warning ? "\x1b[33m"
-                                                            : "";
-    out_ += code;
-    out_ += shown;
-    if (!code.empty()) out_ += "\x1b[0m";
-  }
-
-  const TextOptions& options_;
-  std::string out_;
-};
-
-/// Text of a document on one line, harmless to a terminal.
-std::string shown(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    const bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
-    if (!blank) {
-      line += c;
-    } else if (!line.empty() && line.back() != ' ') {
-      line += ' ';
-    }
-  }
-  return printable(trimmed(line));
-}
-
-std::string padded_left(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-std::string padded_right(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
-}
-
-std::string counted(std::size_t count, std::string_view one) {
-  return cat(count, " ", one, count == 1 ? "" : "s");
-}
-
-/// `created_by` as its author wrote it: without what builders put around it.
-std::string instruction_of(std::string_view created_by) {
-  constexpr std::string_view kShell = "/bin/sh -c ";
-  constexpr std::string_view kNop = "#(nop) ";
-  constexpr std::string_view kRun = "RUN ";
-  constexpr std::string_view kBuildKit = " # buildkit";
-  if (created_by.ends_with(kBuildKit)) created_by.remove_suffix(kBuildKit.size());
-  std::string_view command = created_by;
-  if (command.starts_with(kRun)) command.remove_prefix(kRun.size());
-  if (command.starts_with('|')) {  // "|1 ARG=value /bin/sh -c ...": build arguments come first
-    const std::size_t shell = command.find(kShell);
-    if (shell != std::string_view::npos) command.remove_prefix(shell);
-  }
-  if (!command.starts_with(kShell)) return shown(created_by);
-  command.remove_prefix(kShell.size());
-  if (command.starts_with(kNop)) return shown(command.substr(kNop.size()));
-  return cat(kRun, shown(command));
-}
 
 std::string json_list(const std::vector<std::string>& items) {
   std::string out = "[";
@@ -231,6 +103,9 @@ Line head_of(const Node& node, bool root) {
     out.push_back(
         {cat("  ", human_size(node.layer_bytes()), " in ",
              counted(node.layers.size(), node.kind == Node::Kind::image ? "layer" : "blob"))});
+    if (node.kind == Node::Kind::image && node.unpacked_bytes()) {
+      out.push_back({cat(", ", human_size(*node.unpacked_bytes()), " unpacked")});
+    }
   } else {
     out.push_back({cat("  ", human_size(node.descriptor.size))});
   }
@@ -240,33 +115,136 @@ Line head_of(const Node& node, bool root) {
   return out;
 }
 
-Branch branch_of(const Node& node, std::size_t images, bool root) {
+void add_base(Branch& branch, const Node& node) {
+  if (!node.base) return;
+  const BaseImage& base = *node.base;
+  std::string text = shown(base.name);
+  if (base.digest) text += cat(text.empty() ? "" : " @ ", base.digest->brief());
+  if (base.state == BaseImage::State::current) text += " (current)";
+  if (base.state == BaseImage::State::moved) text += cat(" (moved: now ", base.now->brief(), ")");
+  if (base.state == BaseImage::State::unknown) text += cat(" (unknown: ", shown(base.problem), ")");
+  add_detail(branch, "base", std::move(text),
+             base.state == BaseImage::State::moved ? Style::warning : Style::plain);
+}
+
+Branch provenance_branch(const Provenance& provenance) {
+  Branch out{.head = {{"provenance", Style::strong}}};
+  add_detail(out, "builder", shown(provenance.builder));
+  add_detail(out, "build type", shown(provenance.build_type));
+  add_detail(out, "source", shown(provenance.source));
+  add_detail(out, "revision", shown(provenance.revision));
+  add_detail(out, "file", shown(provenance.entry));
+  add_detail(out, "started", shown(provenance.started));
+  add_detail(out, "finished", shown(provenance.finished));
+  add_map(out, "argument", provenance.arguments);
+  for (const Material& material : provenance.materials) {
+    std::string text = shown(material.uri);
+    for (const auto& [algorithm, digest] : material.digests) {
+      text += cat(" ", shown(algorithm), ":", shown(digest));
+    }
+    add_detail(out, "material", std::move(text));
+  }
+  return out;
+}
+
+Branch sbom_branch(const Sbom& sbom) {
+  Branch out{.head = {{cat("sbom  ", counted(sbom.packages.size(), "package")), Style::strong},
+                      {cat("  ", shown(sbom.format))}}};
+  if (!sbom.tool.empty()) out.head.push_back({cat("  by ", shown(sbom.tool))});
+  std::size_t width = 0;
+  for (const SbomPackage& package : sbom.packages) {
+    width = std::max(width, std::min<std::size_t>(shown(package.name).size(), 40));
+  }
+  for (const SbomPackage& package : sbom.packages) {
+    out.details.push_back({{padded_right(shown(package.name), width), Style::plain},
+                           {cat("  ", shown(package.version)), Style::plain},
+                           {cat("  ", shown(package.license)), Style::faint}});
+  }
+  return out;
+}
+
+Branch statement_branch(const Statement& statement) {
+  if (statement.provenance) return provenance_branch(*statement.provenance);
+  if (statement.sbom) return sbom_branch(*statement.sbom);
+  Branch out{.head = {{shown(statement.predicate_type), Style::strong}}};
+  add_detail(out, "problem", shown(statement.problem), Style::warning);
+  return out;
+}
+
+/// What is printed of all nodes.
+struct Scope {
+  std::size_t images = 0;                  ///< in the whole description
+  const std::string* only_full = nullptr;  ///< TextOptions::only_full
+};
+
+Branch branch_of(const Node& node, const Scope& scope, bool root);
+
+void add_attached(Branch& out, const Node& node, const Scope& scope) {
+  for (const Statement& statement : node.statements) {
+    out.children.push_back(statement_branch(statement));
+  }
+  for (const Node& child : node.attestations) {
+    out.children.push_back(branch_of(child, scope, false));
+  }
+  if (!node.referrers) return;
+  for (const Node& referrer : *node.referrers) {
+    Branch branch = branch_of(referrer, scope, false);
+    const std::string_view role = role_of(referrer);
+    if (referrer.kind == Node::Kind::artifact && !role.empty()) {
+      branch.head.front() = {cat(role, "  "), Style::strong};
+    }
+    branch.head.insert(branch.head.begin(), {"referrer: "});
+    out.children.push_back(std::move(branch));
+  }
+}
+
+/// An image of many: one line, with how much is attached to it.
+void add_summary_of(Branch& out, const Node& node) {
+  const std::size_t attached =
+      node.attestations.size() + (node.referrers ? node.referrers->size() : 0);
+  if (attached > 0) out.head.push_back({cat("  ", attached, " attached"), Style::faint});
+  if (node.base && node.base->state == BaseImage::State::moved) {
+    out.head.push_back({"  base moved", Style::warning});
+  }
+}
+
+Branch branch_of(const Node& node, const Scope& scope, bool root) {
   Branch out{.head = head_of(node, root)};
   if (root) add_detail(out, "media type", shown(node.descriptor.media_type));
   add_detail(out, "problem", shown(node.problem), Style::warning);
+  if (!root && node.kind == Node::Kind::image && scope.only_full != nullptr &&
+      node.platform != *scope.only_full) {
+    add_summary_of(out, node);
+    return out;
+  }
   if (node.subject) add_detail(out, "subject", node.subject->str());
   if (node.kind == Node::Kind::image || node.kind == Node::Kind::index) {
     if (node.descriptor.annotations) add_map(out, "entry annotation", *node.descriptor.annotations);
     add_map(out, "annotation", node.annotations);
   }
+  add_base(out, node);
+  if (node.kind == Node::Kind::image && node.config_blob) {
+    add_detail(out, "config",
+               cat(node.config_blob->digest.brief(), "  ", human_size(node.config_blob->size)));
+  }
   add_config(out, node);
   if (node.kind == Node::Kind::image || (root && node.kind != Node::Kind::index)) {
     const std::string_view word = node.kind == Node::Kind::image ? "layer" : "blob";
     for (std::size_t i = 0; i < node.layers.size(); ++i) {
-      out.children.push_back(layer_branch(node.layers[i], i + 1, images, word));
+      out.children.push_back(layer_branch(node.layers[i], i + 1, scope.images, word));
     }
   }
-  for (const Node& child : node.children) out.children.push_back(branch_of(child, images, false));
-  for (const Node& child : node.attestations) {
-    out.children.push_back(branch_of(child, images, false));
-  }
-  if (node.referrers) {
-    for (const Node& referrer : *node.referrers) {
-      out.children.push_back(branch_of(referrer, images, false));
-      out.children.back().head.insert(out.children.back().head.begin(), {"referrer: "});
-    }
-  }
+  for (const Node& child : node.children) out.children.push_back(branch_of(child, scope, false));
+  add_attached(out, node, scope);
   return out;
+}
+
+/// "copy to X: 12.3 MB in 4 blobs to move, 1.0 MB mounted, 56 MB there already"
+std::string against_line(const CopyCost& cost) {
+  std::string out = cat("copy to ", shown(cost.destination), ": ", human_size(cost.bytes_to_move),
+                        " to move in ", counted(cost.blobs_to_move, "blob"));
+  if (cost.blobs_to_mount > 0) out += cat(", ", human_size(cost.bytes_to_mount), " to mount");
+  return cat(out, ", ", human_size(cost.bytes_existing), " there already");
 }
 
 /// "2 images, 6 layers of 89.0 MB; stored once each: 5 layers of 60.1 MB, 32 % less"
@@ -286,10 +264,33 @@ std::string summary(const Totals& totals) {
 }  // namespace
 
 std::string to_text(const Description& description, const TextOptions& options) {
-  Printer printer(options);
-  printer.print(branch_of(description.root, description.totals.images, true));
-  if (description.totals.images > 0) printer.line({}, {{summary(description.totals)}});
-  return printer.take();
+  const TreeStyle style{.width = options.width, .colour = options.colour, .ascii = options.ascii};
+  const Scope scope{.images = description.totals.images,
+                    .only_full = options.only_full ? &*options.only_full : nullptr};
+  Branch root = branch_of(description.root, scope, true);
+  std::vector<Line> first;
+  if (!description.name.empty()) {
+    first.push_back({{"name ", Style::faint}, {shown(description.name), Style::plain}});
+  }
+  if (description.tags) {
+    std::string tags = description.tags->empty() ? "none" : joined(*description.tags);
+    if (description.tags_left_out > 0) {
+      tags += cat(" (", description.tags_left_out, " further tags were not asked for)");
+    }
+    first.push_back({{"tags ", Style::faint}, {std::move(tags), Style::plain}});
+  }
+  root.details.insert(root.details.begin(), first.begin(), first.end());
+  std::string out;
+  append_tree(out, root, style);
+  if (description.totals.images > 0) append_line(out, {{summary(description.totals)}}, style);
+  if (description.against) append_line(out, {{against_line(*description.against)}}, style);
+  if (options.only_full) {
+    append_line(out,
+                {{cat("layers of ", shown(*options.only_full), " alone are shown: --all shows all"),
+                  Style::faint}},
+                style);
+  }
+  return out;
 }
 
 }  // namespace lade::image

@@ -11,4 +11,8 @@ std::string json_string(std::string_view text);
 /// `json` indented by `spaces`; throws Error{invalid_content} if it is not JSON.
 std::string pretty_json(std::string_view json, int spaces = 2);
 
+/// `json` as YAML in block style, members in the same order; ends with a newline. Throws
+/// Error{invalid_content} if it is not JSON.
+std::string yaml_text(std::string_view json);
+
 }  // namespace lade::oci

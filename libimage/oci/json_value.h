@@ -1,6 +1,6 @@
 /// JSON as this module reads it: a small tree that keeps the order of members and the spelling of
 /// numbers, so that what is not understood is written back as it was. Internal to libimage/oci,
-/// libimage/runtime.
+/// libimage/runtime and libimage/validate.
 #pragma once
 #include <cstdint>
 #include <optional>

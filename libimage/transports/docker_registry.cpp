@@ -6,6 +6,7 @@
 #include "libimage/base/text.h"
 #include "libimage/config/certs_dir.h"
 #include "libimage/transports/docker_errors.h"
+#include "libimage/transports/docker_rate.h"
 
 namespace lade::docker {
 namespace {
@@ -65,24 +66,6 @@ std::string warning_text(std::string_view value) {
   const auto close = value.rfind('"');
   if (open == std::string_view::npos || close <= open) return {};
   return printable(value.substr(open + 1, close - open - 1));
-}
-
-/// "100;w=21600": 100 in a window of six hours.
-struct RateHeader {
-  std::uint64_t count = 0;
-  std::uint64_t window_seconds = 0;  // 0: not told
-};
-std::optional<RateHeader> parse_rate(std::optional<std::string_view> value) {
-  if (!value) return std::nullopt;
-  const auto parts = split(*value, ';');
-  const auto count = parse_decimal(trimmed(parts.front()));
-  if (!count) return std::nullopt;
-  RateHeader rate{.count = *count};
-  for (const std::string_view part : parts) {
-    const std::string_view word = trimmed(part);
-    if (word.starts_with("w=")) rate.window_seconds = parse_decimal(word.substr(2)).value_or(0);
-  }
-  return rate;
 }
 
 std::string duration_text(std::uint64_t seconds) {

@@ -2,7 +2,9 @@
 /// accounts.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "libimage/store/store.h"
@@ -35,6 +37,19 @@ void read_when_resolved(Reader& reader);
 /// Lets a writer to a registry ask what its own tag names while the caller does something else.
 /// Means nothing to other writers.
 void ask_ahead(Writer& writer);
+
+/// What a registry tells of the pulls that it grants (Docker Hub's headers).
+struct PullLimit {
+  std::optional<std::uint64_t> limit = {};      ///< pulls in a window; nullopt: not told
+  std::optional<std::uint64_t> remaining = {};  ///< of them
+  std::uint64_t window_seconds = 0;             ///< 0: not told
+  std::string source = {};                      ///< whose pulls are counted: an address, an account
+};
+
+/// Asks by HEAD, which counts as no pull, for `image` or else for the registry's root. An answer
+/// without these headers is thrown if it is an error, else it means no limit.
+PullLimit pull_limit(const std::string& registry, const std::optional<Reference>& image,
+                     Session& session);
 
 /// Asks the registry for an answer to the session's credentials for it. Throws Error{unauthorized,
 /// denied} if it refuses them.

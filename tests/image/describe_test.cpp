@@ -49,6 +49,10 @@ ImageSpec rich(std::string architecture) {
   return spec;
 }
 
+Digest config_of(MemoryStore& store, const oci::Descriptor& image) {
+  return oci::parse_manifest(store.bytes_of_blob(image.digest)).config.digest;
+}
+
 struct Two {
   MemoryStore store;
   oci::Descriptor amd64 = with_platform(put_image(store, rich("amd64")), "linux", "amd64");
@@ -337,6 +341,147 @@ TEST(Describe, FindsSignaturesByCosignsTags) {
   EXPECT_EQ(node.referrers->at(0).descriptor.digest, signature.digest);
 }
 
+TEST(Describe, FoldsReferrersOfReferrers) {
+  MemoryStore store;
+  const auto image = put_image(store, {});
+  const auto attach = [&](const oci::Descriptor& subject, const std::string& type) {
+    oci::Manifest manifest{.artifact_type = type, .config = store.put("application/x", "{}")};
+    manifest.subject = subject;
+    return put_manifest(store, manifest);
+  };
+  const auto sbom = attach(image, "application/spdx+json");
+  const auto signature = attach(sbom, "application/vnd.cncf.notary.signature");
+  const Node node = describe(store, image, {.referrers = true}).root;
+  ASSERT_TRUE(node.referrers);
+  ASSERT_EQ(node.referrers->size(), 1U);
+  const Node& found = node.referrers->at(0);
+  EXPECT_EQ(found.descriptor.digest, sbom.digest);
+  ASSERT_TRUE(found.referrers);
+  ASSERT_EQ(found.referrers->size(), 1U);
+  EXPECT_EQ(role_of(found.referrers->at(0)), "signature");
+  EXPECT_EQ(found.referrers->at(0).descriptor.digest, signature.digest);
+}
+
+TEST(Describe, ListsTagsInsteadOfAskingForEachOfManyImages) {
+  MemoryStore store;
+  std::vector<oci::Descriptor> entries;
+  for (int i = 0; i < 12; ++i) {
+    ImageSpec spec{.layers = {cat("layer ", i)}};
+    entries.push_back(with_platform(put_image(store, spec), "linux", cat("arch", i)));
+  }
+  const auto root = put_index(store, entries);
+  const auto signature = put_image(store, {.layers = {"signature"}});
+  store.tag({cat("sha256-", entries[7].digest.encoded(), ".sig")}, signature);
+  const Node node = describe(store, root, {.referrers = true}).root;
+  ASSERT_TRUE(node.children[7].referrers);
+  ASSERT_EQ(node.children[7].referrers->size(), 1U);
+  EXPECT_EQ(node.children[7].referrers->at(0).descriptor.digest, signature.digest);
+  EXPECT_TRUE(node.children[6].referrers->empty());
+}
+
+TEST(Describe, DecodesStatementsOnlyWhereAsked) {
+  MemoryStore store;
+  const auto image = with_platform(put_image(store, {}), "linux", "amd64");
+  const std::string statement =
+      R"({"predicateType":"https://slsa.dev/provenance/v0.2","predicate":{"builder":{"id":"me"},
+          "materials":[{"uri":"pkg:docker/debian@12?platform=linux%2Famd64",
+                        "digest":{"sha256":")" +
+      std::string(64, 'a') + R"("}}]}})";
+  oci::Manifest manifest{.config = store.put(oci::MediaType(oci::kImageConfig), "{}")};
+  manifest.layers = {store.put("application/vnd.in-toto+json", statement)};
+  manifest.layers[0].annotations =
+      oci::Annotations{{"in-toto.io/predicate-type", "https://slsa.dev/provenance/v0.2"}};
+  oci::Descriptor attestation = with_platform(put_manifest(store, manifest), "unknown", "unknown");
+  attestation.annotations = oci::Annotations{{"vnd.docker.reference.type", "attestation-manifest"},
+                                             {"vnd.docker.reference.digest", image.digest.str()}};
+  const auto root = put_index(store, {image, attestation});
+  EXPECT_TRUE(describe(store, root).root.children[0].attestations[0].statements.empty());
+  EXPECT_TRUE(
+      describe(store, root, {.sbom = true}).root.children[0].attestations[0].statements.empty());
+  Description description = describe(store, root, {.provenance = true});
+  const Node& node = description.root.children[0];
+  ASSERT_EQ(node.attestations[0].statements.size(), 1U);
+  EXPECT_EQ(node.attestations[0].statements[0].provenance->builder, "me");
+  ASSERT_TRUE(node.base);
+  EXPECT_EQ(node.base->name, "debian:12");
+  EXPECT_EQ(node.base->source, BaseImage::Source::provenance);
+  EXPECT_THAT(to_text(description, {}), HasSubstr("builder me"));
+  EXPECT_THAT(to_text(description, {}), Not(HasSubstr("unknown/unknown")));
+  drop_provenance(description);
+  EXPECT_TRUE(description.root.children[0].attestations[0].statements.empty());
+}
+
+TEST(Describe, TellsTheUnpackedSizeWhereAllLayersTellTheirs) {
+  MemoryStore store;
+  oci::Descriptor star = layer_of("star");
+  star.annotations = oci::Annotations{{"io.containers.estargz.uncompressed-size", "1000"}};
+  oci::Manifest manifest{.config = store.put("application/x", "{}"),
+                         .layers = {layer_of("plain", oci::kImageLayer), star}};
+  EXPECT_EQ(describe(store, put_manifest(store, manifest)).root.unpacked_bytes(), 1005U);
+  manifest.layers.push_back(layer_of("gzip"));
+  EXPECT_EQ(describe(store, put_manifest(store, manifest)).root.unpacked_bytes(), std::nullopt);
+}
+
+TEST(FindTags, ListsTheNamesOfTheSameDigest) {
+  MemoryStore store;
+  const auto image = put_image(store, {});
+  const auto other = put_image(store, {.layers = {"other"}});
+  store.tag({"1.0"}, image);
+  store.tag({"1"}, image);
+  store.tag({"2"}, other);
+  Description description = describe(store, image);
+  find_tags(description, store);
+  EXPECT_EQ(*description.tags, (std::vector<std::string>{"1", "1.0"}));
+}
+
+struct Based {
+  MemoryStore store;
+  oci::Descriptor base = put_image(store, {.layers = {"base"}});
+  oci::Descriptor newer = put_image(store, {.layers = {"newer"}});
+  /// An image on `base` whose annotations have these values.
+  BaseImage checked(const oci::Annotations& annotations, const oci::Descriptor& now) {
+    oci::Manifest manifest = oci::parse_manifest(
+        store.bytes_of_blob(put_image(store, {.layers = {"base", "app"}}).digest));
+    manifest.annotations = annotations;
+    Description description = describe(store, put_manifest(store, manifest));
+    check_bases(description, [&](const std::string& name) {
+      EXPECT_EQ(name, "registry.example/base:1");
+      return OpenedBase{.reader = std::shared_ptr<Reader>(&store, [](Reader*) {}), .root = now};
+    });
+    return *description.root.base;
+  }
+};
+
+TEST(CheckBases, ComparesTheDigestOfThenAndNow) {
+  Based based;
+  const oci::Annotations annotations = {
+      {"org.opencontainers.image.base.name", "registry.example/base:1"},
+      {"org.opencontainers.image.base.digest", based.base.digest.str()}};
+  EXPECT_EQ(based.checked(annotations, based.base).state, BaseImage::State::current);
+  const auto index = put_index(based.store, {with_platform(based.base, "linux", "amd64")});
+  EXPECT_EQ(based.checked(annotations, index).state, BaseImage::State::current);
+  const BaseImage moved = based.checked(annotations, based.newer);
+  EXPECT_EQ(moved.state, BaseImage::State::moved);
+  EXPECT_EQ(moved.now, based.newer.digest);
+}
+
+TEST(CheckBases, ComparesLayersWhereNoDigestIsKnown) {
+  Based based;
+  const oci::Annotations annotations = {
+      {"org.opencontainers.image.base.name", "registry.example/base:1"}};
+  EXPECT_EQ(based.checked(annotations, based.base).state, BaseImage::State::current);
+  EXPECT_EQ(based.checked(annotations, based.newer).state, BaseImage::State::moved);
+}
+
+TEST(CheckBases, NotesWhatCannotBeKnown) {
+  Based based;
+  const oci::Descriptor gone = oci::describe(oci::MediaType(oci::kImageManifest), "gone");
+  const BaseImage base =
+      based.checked({{"org.opencontainers.image.base.name", "registry.example/base:1"}}, gone);
+  EXPECT_EQ(base.state, BaseImage::State::unknown);
+  EXPECT_NE(base.problem, "");
+}
+
 TEST(Describe, SaysTheSameForAnyNumberOfJobs) {
   Two two;
   const std::string one = to_json(describe(two.store, two.root, {.jobs = 1}));
@@ -351,6 +496,8 @@ TEST(DescribeText, DrawsATree) {
 |  media type application/vnd.oci.image.index.v1+json
 |- linux/amd64  )",
                                    two.amd64.digest.brief(), R"(  13 B in 2 layers
+|  |  config )",
+                                   config_of(two.store, two.amd64).brief(), R"(  676 B
 |  |  created 2026-01-02T03:04:05Z
 |  |  user app
 |  |  entrypoint ["/app", "--flag"]
@@ -374,6 +521,24 @@ TEST(DescribeText, DrawsATree) {
   EXPECT_EQ(text.substr(0, expected.size()), expected);
   EXPECT_THAT(text, testing::EndsWith("\n2 images, 4 layers of 26 B; stored once each: 3 layers "
                                       "of 22 B, 15 % less\n"));
+}
+
+TEST(DescribeText, ShowsOneImageInFullWhereAskedTo) {
+  Two two;
+  const std::string text =
+      to_text(describe(two.store, two.root), {.only_full = "linux/arm64", .ascii = true});
+  EXPECT_THAT(text, HasSubstr(cat("|- linux/amd64  ", two.amd64.digest.brief(),
+                                  "  13 B in 2 layers  1 attached\n`- linux/arm64")));
+  EXPECT_THAT(text, HasSubstr("--all shows all\n"));
+}
+
+TEST(DescribeText, TellsWhatACopyWouldMove) {
+  Two two;
+  Description description = describe(two.store, two.root);
+  description.against = CopyCost{
+      .destination = "oci:x", .bytes_to_move = 1500, .bytes_existing = 20, .blobs_to_move = 1};
+  EXPECT_THAT(to_text(description, {}),
+              testing::EndsWith("copy to oci:x: 1.5 kB to move in 1 blob, 20 B there already\n"));
 }
 
 TEST(DescribeText, IsHarmlessToTerminals) {

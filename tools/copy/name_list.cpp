@@ -16,6 +16,7 @@ constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kBufferBytes = std::size_t{16} << 10;
 // Sorted names are held: some 500 MB of them at most.
 constexpr std::size_t kMaxSorted = 10'000'000;
+constexpr std::size_t kLookedAtOnce = 256;
 constexpr std::size_t kSlack = 100'000;
 
 std::vector<Pattern> patterns(const std::vector<std::string>& expressions) {
@@ -80,13 +81,32 @@ void NameList::arrange() {
   }
 }
 
-void NameList::print_name(std::string_view name) {
-  if (json_) {
-    buffer_ += cat(printed_ == 0 ? "\n    " : ",\n    ", oci::json_string(cat(prefix_, name)));
-  } else {
-    buffer_ += cat(printable(cat(prefix_, name)), "\n");
-  }
+void NameList::print_name(const std::string& name) {
   ++printed_;
+  if (!look_) {
+    print_row(name, nullptr);
+    return;
+  }
+  waiting_.push_back(name);
+  if (waiting_.size() >= kLookedAtOnce) print_waiting();
+}
+
+void NameList::print_waiting() {
+  if (waiting_.empty()) return;
+  const std::vector<Details> details = look_(waiting_);
+  for (std::size_t i = 0; i < waiting_.size(); ++i) print_row(waiting_[i], &details[i]);
+  waiting_.clear();
+}
+
+void NameList::print_row(std::string_view name, const Details* details) {
+  const std::string full = cat(prefix_, name);
+  if (json_) {
+    buffer_ += rows_++ == 0 ? "\n    " : ",\n    ";
+    buffer_ += details == nullptr ? oci::json_string(full)
+                                  : cat("{\"name\": ", oci::json_string(full), details->json, "}");
+  } else {
+    buffer_ += cat(printable(full), details == nullptr ? "" : details->text, "\n");
+  }
   if (buffer_.size() >= kBufferBytes) flush();
 }
 
@@ -101,6 +121,7 @@ void NameList::finish() {
     if (!order_ && reverse_) std::reverse(kept_.begin(), kept_.end());
     for (const std::string& name : kept_) print_name(name);
   }
+  print_waiting();
   if (json_) buffer_ += cat(printed_ == 0 ? "]" : "\n  ]", "\n}\n");
   flush();
 }

@@ -1,6 +1,7 @@
 /// Long lists of names (tags, repositories): filtered, sorted and printed as they come.
 #pragma once
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,18 @@ class NameList {
   NameList(const Arguments& arguments, const std::string& name, std::string_view member,
            std::string prefix = {});
 
+  /// What is known of a name: `text` goes behind it in a list, `json` into the object that it is
+  /// then, as members (",\"digest\":...").
+  struct Details {
+    std::string text = {};
+    std::string json = {};
+  };
+  /// Asks `look` for details of names, some hundred at a time, before they are printed.
+  void with_details(
+      std::function<std::vector<Details>(const std::vector<std::string>& names)> look) {
+    look_ = std::move(look);
+  }
+
   /// Takes the next name; false: no more are wanted.
   bool add(const std::string& name);
   void finish();
@@ -48,7 +61,9 @@ class NameList {
  private:
   [[nodiscard]] bool keeps_all() const { return order_ || reverse_; }
   void arrange();
-  void print_name(std::string_view name);
+  void print_name(const std::string& name);
+  void print_row(std::string_view name, const Details* details);
+  void print_waiting();
   void flush();
 
   TagFilter filter_;
@@ -58,7 +73,10 @@ class NameList {
   std::size_t limit_;
   std::string prefix_;
   std::vector<std::string> kept_;
+  std::function<std::vector<Details>(const std::vector<std::string>&)> look_;
+  std::vector<std::string> waiting_;  // for their details
   std::size_t printed_ = 0;
+  std::size_t rows_ = 0;  // written
   std::string buffer_;
 };
 

@@ -3,6 +3,10 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/image/select.h"
+#include "libimage/name/platform.h"
+#include "libimage/oci/json_text.h"
+#include "libimage/task/run_graph.h"
 #include "libimage/transports/registry.h"
 #include "libimage/transports/transports.h"
 
@@ -15,7 +19,7 @@ namespace lade::tools {
 namespace {
 
 constexpr std::array<std::string_view, 2> kOrders = {"name", "semver"};
-constexpr std::array<OptionSpec, 4> kTagsOptions = {{
+constexpr std::array<OptionSpec, 6> kTagsOptions = {{
     {.name = "semver",
      .value = "RANGE",
      .help = "only versions in the range, or in one of several: '^1.2', '>=2 <3', '1.x || 3'",
@@ -27,6 +31,8 @@ constexpr std::array<OptionSpec, 4> kTagsOptions = {{
      .help = "by name or by version; else as the registry lists them",
      .choices = kOrders},
     {.name = "reverse", .help = "last first"},
+    {.name = "digests", .help = "ask for the digest of each, several at a time"},
+    {.name = "platforms", .help = "ask for the digest and the platforms of each"},
 }};
 constexpr std::array<std::span<const OptionSpec>, 3> kGroups = {kListOptions, kTagsOptions,
                                                                 kRegistryOptions};
@@ -40,6 +46,63 @@ constexpr std::array<std::string_view, 6> kExamples = {
     "lade tags oci:app",
 };
 
+/// Requests at once for --digests and --platforms.
+constexpr unsigned kJobs = 16;
+
+std::string platform_name(const oci::Descriptor& entry) {
+  const bool known = entry.platform && entry.platform->os != "unknown";
+  return known ? oci::to_string(normalised(*entry.platform)) : std::string();
+}
+
+/// The platforms of an index, or of the one image.
+std::vector<std::string> platforms_of(Reader& reader, const oci::Descriptor& root) {
+  const oci::Document document = reader.document(root);
+  std::vector<std::string> out;
+  if (const auto* index = std::get_if<oci::Index>(&document.parsed)) {
+    for (const oci::Descriptor& entry : index->manifests) {
+      std::string name = platform_name(entry);
+      if (!name.empty()) out.push_back(std::move(name));
+    }
+  } else if (const auto* manifest = std::get_if<oci::Manifest>(&document.parsed)) {
+    if (!oci::is_image_config(manifest->config.media_type)) return out;
+    const oci::Platform platform = image::read_config(reader, *manifest).platform();
+    if (!platform.os.empty()) out.push_back(oci::to_string(normalised(platform)));
+  }
+  return out;
+}
+
+NameList::Details details_of(Reader& reader, const std::string& tag, bool platforms) {
+  const auto found = reader.resolve(Tag{tag});
+  if (!found) return {.text = "  gone", .json = ", \"digest\": null"};
+  NameList::Details out{.text = cat("  ", found->digest.str()),
+                        .json = cat(", \"digest\": ", oci::json_string(found->digest.str()))};
+  if (!platforms) return out;
+  out.json += ", \"platforms\": [";
+  bool first = true;
+  for (const std::string& name : platforms_of(reader, *found)) {
+    out.text += cat(first ? "  " : ", ", printable(name));
+    out.json += cat(first ? "" : ", ", oci::json_string(name));
+    first = false;
+  }
+  out.json += "]";
+  return out;
+}
+
+/// Lets `list` ask `reader` about names, `prefix` before them, where the options want that.
+void add_details(NameList& list, Reader& reader, const std::string& prefix,
+                 const Arguments& arguments, const std::stop_token& stop) {
+  const bool platforms = arguments.flag("platforms");
+  if (!platforms && !arguments.flag("digests")) return;
+  list.with_details([&reader, prefix, platforms, stop](const std::vector<std::string>& names) {
+    std::vector<NameList::Details> details(names.size());
+    parallel_for(
+        names.size(), kJobs,
+        [&](std::size_t i) { details[i] = details_of(reader, prefix + names[i], platforms); },
+        stop);
+    return details;
+  });
+}
+
 void list_repository(const ImageName& name, Session& session, const Arguments& arguments) {
   const Reference reference = Reference::parse(name.rest);
   if (reference.tag || reference.digest) {
@@ -47,6 +110,11 @@ void list_repository(const ImageName& name, Session& session, const Arguments& a
                          quoted(cat("docker://", reference.registry, "/", reference.repository))));
   }
   NameList list(arguments, cat(reference.registry, "/", reference.repository), "tags");
+  std::unique_ptr<Reader> reader;  // made where somebody asks it
+  if (arguments.flag("digests") || arguments.flag("platforms")) {
+    reader = transport_of(name).reader(name, session);
+    add_details(list, *reader, "", arguments, session.options().stop);
+  }
   visit_tags(reference.registry, reference.repository, session, {},
              [&](const std::string& tag) { return list.add(tag); });
   list.finish();
@@ -60,6 +128,7 @@ void list_names(const ImageName& name, Session& session, const Arguments& argume
                 cat("images in ", quoted(cat(name.transport, ":")), " places have no names"));
   }
   NameList list(arguments, {}, "tags");
+  add_details(list, *reader, "", arguments, session.options().stop);
   for (const std::string& one : *names) {
     if (!list.add(one)) break;
   }
@@ -70,6 +139,8 @@ void list_names(const ImageName& name, Session& session, const Arguments& argume
 void list_local(const std::string& name, LocalStore& store, const Arguments& arguments) {
   const Reference wanted = Reference::parse(local_name(name));
   NameList list(arguments, cat(wanted.registry, "/", wanted.repository), "tags");
+  add_details(list, store.images(), cat(wanted.registry, "/", wanted.repository, ":"), arguments,
+              {});
   bool known = false;
   for (const std::string& full : store.images().tags().value_or(std::vector<std::string>())) {
     const std::optional<Reference> reference = Reference::try_parse(full);
@@ -116,7 +187,9 @@ const VerbSpec kTagsVerb = {
         "store. One on a line, in the registry's order, a page at a time.\n\n"
         "--filter and --exclude take regular expressions in RE2's syntax that must match the whole "
         "tag. --semver takes ranges as npm writes them; tags that are no versions are then left "
-        "out, and so are pre-releases unless the range names one of the same version.",
+        "out, and so are pre-releases unless the range names one of the same version.\n\n"
+        "With --digests or --platforms each tag is looked up, several at a time, and is an object "
+        "of the JSON: name, digest, platforms.",
     .options = kGroups,
     .examples = kExamples,
     .min_positional = 1,

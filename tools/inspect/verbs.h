@@ -3,6 +3,7 @@
 
 namespace lade::tools {
 
-extern const VerbSpec kInspectVerb;
+extern const VerbSpec kInspectVerb, kHistoryVerb, kTreeVerb, kRatelimitVerb,
+    kValidateVerb;
 
 }  // namespace lade::tools
