@@ -1,4 +1,5 @@
 lade_fuzz(decompress compress)
+lade_fuzz(deflate compress)
 lade_fuzz(digest digest)
 lade_fuzz(reference name)
 lade_fuzz(tag_filter name)

@@ -7,6 +7,7 @@
 
 #include "libimage/base/text.h"
 #include "libimage/build/globals.h"
+#include "libimage/compress/codec.h"
 #include "libimage/io/atomic_file.h"
 #include "libimage/name/platform.h"
 
@@ -114,8 +115,8 @@ LayerOptions BuildRun::layer_options() const {
 }
 
 std::string BuildRun::layer_key() const {
-  return cat(options_.layer_codec, " ", options_.compress.level,
-             options_.compress.fastest ? " fastest" : "",
+  return cat(options_.layer_codec, " ", codec_named(options_.layer_codec).revision, " ",
+             options_.compress.level, options_.compress.fastest ? " fastest" : "",
              epoch_ ? cat(" ", epoch_->seconds) : std::string(),
              options_.timestamp         ? " set"
              : options_.keep_file_times ? " kept"

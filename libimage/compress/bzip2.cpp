@@ -83,6 +83,7 @@ std::size_t Bzip2Source::decode(std::span<std::byte> out) {
 Codec bzip2_codec() {
   return {.name = "bzip2",
           .media_type_suffix = "+bzip2",
+          .revision = 0,
           .compress_to = nullptr,
           .decompress_from = [](Source& in, const DecompressOptions& options)
               -> std::unique_ptr<Source> { return std::make_unique<Bzip2Source>(in, options); }};

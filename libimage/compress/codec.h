@@ -17,10 +17,11 @@
 namespace lade {
 
 struct CompressOptions {
-  /// gzip 1 to 9 (libdeflate), 0 = the codec's default (gzip 1, zstd 3); zstd 1 to 22.
+  /// gzip 1 (our own encoder) to 9 (libdeflate from 2 on), 0 = the codec's default (gzip 1, zstd
+  /// 3); zstd 1 to 22.
   int level = 0;
-  /// gzip only (else Error{invalid_argument}): ISA-L's level 1, twice as fast, some 6 % larger; its
-  /// bytes depend on the CPU family. `level` is ignored.
+  /// gzip only (else Error{invalid_argument}): ISA-L's level 1, faster by half, some 4 % larger;
+  /// its bytes depend on the CPU family. `level` is ignored.
   bool fastest = false;
   /// Threads that compress one stream; at least 1. The bytes do not depend on it.
   unsigned threads = 2;
@@ -40,6 +41,9 @@ struct DecompressOptions {
 struct Codec {
   std::string_view name;               ///< "identity", "gzip", "zstd", "bzip2", "xz"
   std::string_view media_type_suffix;  ///< "", "+gzip", "+zstd"
+  /// Another number whenever our code makes other bytes of the same content: a part of what names
+  /// cached layers.
+  int revision;
   /// Compresses what is written and passes it to `out` (not owned); null if this codec is only
   /// read. `out` may be called from threads of the sink, one at a time; a level that the codec does
   /// not have is Error{invalid_argument}.

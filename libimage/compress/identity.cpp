@@ -37,6 +37,7 @@ Codec identity_codec() {
   return {
       .name = "identity",
       .media_type_suffix = "",
+      .revision = 0,
       .compress_to = [](Sink& out, const CompressOptions& /*options*/) -> std::unique_ptr<Sink> {
         return std::make_unique<IdentitySink>(out);
       },

@@ -72,6 +72,7 @@ std::size_t XzSource::decode(std::span<std::byte> out) {
 Codec xz_codec() {
   return {.name = "xz",
           .media_type_suffix = "+xz",
+          .revision = 0,
           .compress_to = nullptr,
           .decompress_from = [](Source& in, const DecompressOptions& options)
               -> std::unique_ptr<Source> { return std::make_unique<XzSource>(in, options); }};

@@ -13,6 +13,10 @@ namespace lade {
 namespace {
 
 constexpr int kDefaultLevel = 3;
+
+/// log2 of the entries of the default level's table of long matches, which are 17 in the library:
+/// with both tables in the cache of a core it is faster by a quarter, and the output 0.9 % larger.
+constexpr int kDefaultHashLog = 15;
 constexpr int kMaxLevel = 22;
 
 /// Input bytes of a frame: twice the window of the default level, 0.7 % larger than one long frame.
@@ -33,6 +37,7 @@ class ZstdFrames final : public MemberCompressor {
   explicit ZstdFrames(int level) : context_(ZSTD_createCCtx()) {
     if (!context_) throw std::bad_alloc();
     set(ZSTD_c_compressionLevel, level);
+    if (level == kDefaultLevel) set(ZSTD_c_hashLog, kDefaultHashLog);
     set(ZSTD_c_checksumFlag, 1);
   }
   std::size_t compress(ByteView in, std::span<std::byte> out) override {
@@ -132,6 +137,7 @@ MemberFormat zstd_members(const CompressOptions& options, std::size_t input) {
 Codec zstd_codec() {
   return {.name = "zstd",
           .media_type_suffix = "+zstd",
+          .revision = 1,  // the default level's tables
           .compress_to = compress_zstd,
           .decompress_from = [](Source& in, const DecompressOptions& options)
               -> std::unique_ptr<Source> { return std::make_unique<ZstdSource>(in, options); }};
