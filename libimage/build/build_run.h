@@ -42,6 +42,10 @@ struct StageState {
   std::size_t history_bytes = 0;  ///< of what the build added to the history
   BaseName base = {};
   std::size_t base_layers = 0;  ///< layers of the image that it began from
+  /// The RUNs that left the tree as it is now, by their definitions: an equal one after them is a
+  /// step of its own, since it may change what is in no tree (a cache mount, a server).
+  std::vector<std::string> idle_runs = {};
+  std::string runs = {};  ///< a digest of all RUNs so far; "": none
 
   [[nodiscard]] oci::ExecutionConfig& config() { return *image.config; }
 };

@@ -70,16 +70,19 @@ class Run final : public Instruction {
     for (const std::string& mount : mounts_)
       mounts.push_back(parse_run_mount(mount, stage.expander()));
     add_mounts(key, stage, mounts);
-    const std::string step = key.str();
+    const std::string definition = key.str();
+    const std::string step = stage.begin_run(definition);
     stage.describe([&] { return inputs(stage, arguments, environment, network, mounts); });
     if (uncached_) {
       stage.claim(step);
     } else if (stage.commit_cached(created_by, step)) {
       stage.run().count_step(true);
+      stage.end_run(definition);
       return;
     }
     stage.run().count_step(false);
     stage.commit_layer(created_by, step, run(stage, arguments, environment, network, mounts));
+    stage.end_run(definition);
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "libimage/build/stage.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libimage/base/text.h"
@@ -68,11 +69,11 @@ void StageContext::store_aliases(StepResult result, const StepAliases& aliases) 
   for (const std::string& alias : aliases.keys) {
     result.key = alias;
     store.put_step(result);
-    run_.step_table().remember(result);
+    run_.step_table().remember(alias, result);
   }
   for (const std::string& mark : aliases.marks) {
     if (!store.step(mark)) store.put_step({.key = mark, .note = std::string(kSeenNote)});
-    run_.step_table().remember({.key = mark});
+    run_.step_table().remember(mark, {.key = mark});
   }
 }
 
@@ -86,7 +87,8 @@ void StageContext::record_step(const std::string& key, StepAliases aliases) cons
 
 std::optional<StepResult> StageContext::result_of(const std::string& key) {
   const bool no_cache = run_.options().no_cache;
-  std::optional<StepResult> result = no_cache ? run_.step_table().find(key) : find_step(key);
+  std::optional<StepResult> result =
+      no_cache ? run_.step_table().find(shared_key(key)) : find_step(key);
   if (!result || !result->layer) return result;
   if (no_cache && !run_.services().store.images().contains(*result->layer)) return std::nullopt;
   result->layer->media_type =
@@ -118,7 +120,31 @@ bool StageContext::commit_cached(const std::string& created_by, const std::strin
   return false;
 }
 
-void StageContext::claim(const std::string& key) {
+std::string StageContext::begin_run(const std::string& definition) {
+  depth_ = state_.root.depth();
+  after_ = StepKey("runs").add(state_.runs).str();
+  const auto before = std::count(state_.idle_runs.begin(), state_.idle_runs.end(), definition);
+  if (before == 0) return definition;
+  return StepKey("RUN again").add(definition).add(cat(before)).str();
+}
+
+void StageContext::end_run(const std::string& definition) {
+  state_.runs = StepKey("runs").add(state_.runs).add(definition).str();
+  if (state_.root.depth() == depth_) {
+    state_.idle_runs.push_back(definition);
+  } else {
+    state_.idle_runs.clear();  // no later tree is equal to one before
+  }
+}
+
+/// What a step is claimed and found under while the build lasts.
+std::string StageContext::shared_key(const std::string& key) const {
+  if (after_.empty() || !run_.options().no_cache) return key;
+  return StepKey("after").add(after_).add(key).str();
+}
+
+void StageContext::claim(const std::string& step) {
+  const std::string key = shared_key(step);
   if (!run_.step_table().claim(key)) throw StepPending{key};
   claims_.push_back(key);
   if (run_.options().no_cache) return;  // other builds' results do not count
@@ -145,7 +171,7 @@ void StageContext::commit_layer(std::string created_by, const std::string& key,
     result.uncompressed_bytes = layer->uncompressed_bytes;
   }
   run_.services().store.put_step(result);
-  run_.step_table().remember(result);
+  run_.step_table().remember(shared_key(key), result);
   store_aliases(std::move(result), aliases);
   record_step(key, std::move(aliases));
   add_history(std::move(created_by), !layer);
@@ -161,6 +187,7 @@ void StageContext::start_step(std::string item, std::string label, StepPlace pla
   found_.clear();
   record_key_.clear();
   explained_ = false;
+  after_.clear();
   log_ = {};
   was_cached_ = false;
 }

@@ -63,9 +63,14 @@ class StageContext {
   /// The same without a claim: for what claim() covers.
   bool commit_known(const std::string& created_by, const std::string& key,
                     StepAliases aliases = {});
+  /// The key of a RUN of that definition, which holds the tree, as this stage's next step. With
+  /// --no-cache its result counts only for who came here by the same RUNs.
+  std::string begin_run(const std::string& definition);
+  /// After the commit of what begin_run() began.
+  void end_run(const std::string& definition);
   /// Claims what has no key yet under another name for it, until the instruction ends. Throws
   /// StepPending.
-  void claim(const std::string& key);
+  void claim(const std::string& step);
   /// Ends an instruction that was executed: `layer` is on top of root() already; nullopt: it
   /// changed nothing. Stores the result under `key` and its aliases.
   void commit_layer(std::string created_by, const std::string& key,
@@ -97,6 +102,7 @@ class StageContext {
   std::optional<StepResult> find_step(const std::string& key) const;
   void store_aliases(StepResult result, const StepAliases& aliases) const;
   void record_step(const std::string& key, StepAliases aliases) const;
+  [[nodiscard]] std::string shared_key(const std::string& key) const;
   void add_history(std::string created_by, bool empty_layer);
   [[nodiscard]] std::optional<StepResult> result_of(const std::string& key);
   enum class Outcome { cached, executed };
@@ -117,6 +123,8 @@ class StageContext {
   std::vector<StepInput> found_;  // by inputs_
   std::string record_key_;        // "": the step's only key
   bool explained_ = false;
+  std::string after_;      // the digest of the RUNs before, while a RUN is executed
+  std::size_t depth_ = 0;  // of the tree before it
   StepLog log_;
   std::vector<std::string> claims_;
   std::vector<StepLock> locks_;

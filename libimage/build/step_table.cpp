@@ -33,9 +33,9 @@ void StepTable::when_released(const std::string& key, std::function<void()> wake
   wake();
 }
 
-void StepTable::remember(const StepResult& result) {
+void StepTable::remember(const std::string& key, const StepResult& result) {
   const std::scoped_lock lock(mutex_);
-  done_[result.key] = result;
+  done_[key] = result;
 }
 
 std::optional<StepResult> StepTable::find(const std::string& key) {

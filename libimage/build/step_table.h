@@ -21,7 +21,7 @@ class StepTable {
   void when_released(const std::string& key, std::function<void()> wake);
 
   /// What this very build made, which counts even where nothing else of the cache does.
-  void remember(const StepResult& result);
+  void remember(const std::string& key, const StepResult& result);
   [[nodiscard]] std::optional<StepResult> find(const std::string& key);
 
  private:

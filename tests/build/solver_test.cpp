@@ -102,6 +102,42 @@ TEST_F(Solving, EqualStepsOfDifferentStagesRunOnce) {
   EXPECT_THAT(runner.commands(), testing::UnorderedElementsAre("same", "a", "b", "same", "a", "b"));
 }
 
+TEST_F(Solving, EqualStepsOfOneStageEachRun) {
+  const FakeRunner& runner = fake([](const std::string&, const DirFd&, Sink&) { return 0; });
+  const std::string text =
+      "FROM scratch AS a\nCOPY f /f\nRUN same\nRUN same\nFROM a\nRUN same\nRUN other\nRUN same\n";
+  const std::vector<std::string> all = {"same", "same", "same", "other", "same"};
+  build(text);
+  EXPECT_EQ(runner.commands(), all);
+  EXPECT_EQ(build(text).cached_steps, 6U);
+  EXPECT_EQ(runner.commands(), all);
+  build(text, [](BuildOptions& o) { o.no_cache = true; });
+  EXPECT_EQ(runner.commands().size(), 2 * all.size());
+}
+
+TEST_F(Solving, EqualStepsOnACacheMountEachAddToIt) {
+  const std::string adding =
+      "RUN --mount=type=cache,target=/c busybox sh -c 'busybox echo x >> /c/f'\n";
+  const auto text = [&](const std::string& lines) {
+    return cat(shell_base(), adding, adding,
+               "RUN --mount=type=cache,target=/c test \"$(busybox wc -l < /c/f)\" = ", lines, "\n");
+  };
+  build(text("2"));
+  build(text("4"), [](BuildOptions& o) { o.no_cache = true; });
+}
+
+TEST_F(Solving, WithoutCacheAStepIsSharedOnlyWithWhatCameTheSameWay) {
+  const FakeRunner& runner = fake([](const std::string&, const DirFd&, Sink&) { return 0; });
+  const auto stage = [](const std::string& name, const std::string& steps) {
+    return cat("FROM scratch AS ", name, "\nCOPY f /f\n", steps);
+  };
+  build(cat(stage("a", "RUN first\nRUN same\n"), stage("b", "RUN same\n"),
+            stage("c", "RUN first\nRUN same\n"),
+            "FROM scratch\nCOPY --from=a / /a/\nCOPY --from=b / /b/\nCOPY --from=c / /c/\n"),
+        [](BuildOptions& o) { o.no_cache = true; });
+  EXPECT_THAT(runner.commands(), testing::UnorderedElementsAre("first", "same", "same"));
+}
+
 TEST_F(Solving, AStepWithTheSameOutputLetsTheNextOnesHit) {
   fake([](const std::string&, const DirFd& tree, Sink&) {
     write_file(tree, "out", "the same");
