@@ -47,7 +47,7 @@ _lade() {
     "runtime update:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect history tree ratelimit validate tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect history tree ratelimit validate ls cat find du extract waste tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
     cache) COMPREPLY=($(compgen -W "ls du prune logs export" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
@@ -78,6 +78,12 @@ _lade() {
     'tree') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--layers --ascii --format -f --help" -- "$cur")); fi ;;
     'ratelimit') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format -f --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'validate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--deep --documents --strict --jobs --format -f --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'ls') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--long -l --recursive -R --directory -d --layers --json --platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'cat') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'find') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--name --iname --path --type --size --newer --newermt --perm --uid --maxdepth --long -l --layers --print0 -0 --json --platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'du') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --summarize -s --max-depth -d --human -H --json --platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'extract') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--directory -C --tar --platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'waste') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --all -a --max-wasted --min-efficiency --ci --ci-config --top --json --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
     'tags') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --semver --omit-digest-tags --sort --reverse --digests --platforms --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'repos') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'digest') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;

@@ -42,6 +42,7 @@ const std::map<std::string, Modules>& arrows() {
       {"container", {"local", "image", "sandbox"}},
       {"packages", {"digest"}},
       {"buildcache", {"container", "copy"}},
+      {"files", {"image", "packages", "seekable", "task"}},
       {"build", {"buildcache", "container", "copy", "image", "packages", "task"}},
   };
   return kArrows;

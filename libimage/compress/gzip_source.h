@@ -20,6 +20,7 @@ class GzipSource final : public DecoderSource {
   /// What it takes to go on from here; null between two members. Meaningful only where every read()
   /// had room for 32 KiB at least, so that nothing waits in buffers.
   [[nodiscard]] std::shared_ptr<const inflate_state> middle() const;
+  [[nodiscard]] bool in_member() const noexcept { return in_member_; }
   [[nodiscard]] std::uint64_t consumed() const noexcept override { return input_.consumed(); }
 
  private:

@@ -5,17 +5,28 @@
 #include <optional>
 #include <utility>
 
+#include <isa-l.h>
 #include <zstd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/compress/gzip_source.h"
 #include "libimage/compress/zstd_source.h"
 
+#define LADE_TEXT_OF(value) #value
+#define LADE_TEXT(value) LADE_TEXT_OF(value)
+
 namespace lade {
 namespace {
 
 // Entering a longer frame costs more than a decompressed copy on disk.
 constexpr unsigned long long kMaxFrameBytes = 64ULL << 20U;
+
+// Of what saved() gives: another release of ISA-L may keep other states.
+constexpr std::string_view kSavedMagic =
+    "lade-seek-1 " LADE_TEXT(ISAL_MAJOR_VERSION) "." LADE_TEXT(ISAL_MINOR_VERSION) "\n";
+
+// No divisor of a member's size, so that the decoder stops at the ends of members of 1 MiB.
+constexpr std::size_t kStepBytes = std::size_t{320} * 1024;
 
 /// The stream from a place on, which owns its input.
 class ResumedSource final : public Source {
@@ -55,7 +66,7 @@ class ResumedSource final : public Source {
 class ScanningSource final : public Source {
  public:
   ScanningSource(SeekTable& table, std::unique_ptr<Source> in)
-      : table_(table), in_(std::move(in)), buffer_(kChunkBytes) {
+      : table_(table), in_(std::move(in)), buffer_(kStepBytes) {
     if (table.zstd_) {
       zstd_ = std::make_unique<ZstdSource>(*in_, DecompressOptions{});
     } else {
@@ -72,7 +83,7 @@ class ScanningSource final : public Source {
       // At the end of the stream nothing could begin.
       if (place && end_ != 0) {
         table_.add(*std::move(place));
-        next_ = content_ + table_.step_;
+        last_ = content_;
       }
       content_ += end_;
     }
@@ -85,10 +96,15 @@ class ScanningSource final : public Source {
  private:
   /// Where the decoder is, if a place is due.
   [[nodiscard]] std::optional<SeekTable::Place> place_here() const {
-    if (content_ < next_ || (zstd_ && !zstd_->between_frames())) return std::nullopt;
-    return SeekTable::Place{.compressed = zstd_ ? zstd_->consumed() : gzip_->consumed(),
-                            .content = content_,
-                            .middle = zstd_ ? nullptr : gzip_->middle()};
+    const std::uint64_t past = content_ - last_;
+    if (past < table_.member_step_ && content_ != 0) return std::nullopt;
+    if (zstd_) {
+      if (!zstd_->between_frames()) return std::nullopt;
+      return SeekTable::Place{.compressed = zstd_->consumed(), .content = content_};
+    }
+    if (gzip_->in_member() && past < table_.step_ && content_ != 0) return std::nullopt;
+    return SeekTable::Place{
+        .compressed = gzip_->consumed(), .content = content_, .middle = gzip_->middle()};
   }
 
   SeekTable& table_;
@@ -99,7 +115,7 @@ class ScanningSource final : public Source {
   std::size_t at_ = 0;
   std::size_t end_ = 0;
   std::uint64_t content_ = 0;  // decoded so far
-  std::uint64_t next_ = 0;     // where the next place is due
+  std::uint64_t last_ = 0;     // where the last place is
 };
 
 bool SeekTable::suits(ByteView head) {
@@ -112,19 +128,106 @@ bool SeekTable::suits(ByteView head) {
 }
 
 std::unique_ptr<Source> SeekTable::scan(std::unique_ptr<Source> in, const Codec& codec) {
+  *this = SeekTable();
   zstd_ = codec.name == "zstd";
-  places_.clear();
   return std::make_unique<ScanningSource>(*this, std::move(in));
 }
 
 void SeekTable::add(Place place) {
+  const auto is_middle = [](const Place& p) { return p.middle != nullptr; };
+  if (is_middle(place)) ++middles_;
   places_.push_back(std::move(place));
-  if (places_.size() < kMaxPlaces) return;
-  // Every other one, so that memory stays as it is and the steps double.
+  if (middles_ >= kMaxMiddles) {
+    thin(is_middle);
+    step_ *= 2;
+  } else if (places_.size() >= kMaxPlaces) {
+    thin([](const Place& p) { return p.middle == nullptr; });
+    member_step_ *= 2;
+  }
+}
+
+/// Drops every other one of these, so that memory stays as it is and the steps double.
+void SeekTable::thin(bool (*which)(const Place&)) {
   std::vector<Place> kept;
-  for (std::size_t i = 0; i < places_.size(); i += 2) kept.push_back(std::move(places_[i]));
+  bool keep = false;
+  middles_ = 0;
+  for (Place& place : places_) {
+    if (which(place)) {
+      keep = !keep;
+      if (!keep) continue;
+    }
+    if (place.middle) ++middles_;
+    kept.push_back(std::move(place));
+  }
   places_ = std::move(kept);
-  step_ *= 2;
+}
+
+std::optional<std::uint64_t> SeekTable::compressed_end(std::uint64_t offset) const {
+  const auto after = std::lower_bound(
+      places_.begin(), places_.end(), offset,
+      [](const Place& place, std::uint64_t wanted) { return place.content < wanted; });
+  if (after == places_.end()) return std::nullopt;
+  return after->compressed;
+}
+
+std::string SeekTable::saved() const {
+  std::string out(kSavedMagic);
+  const auto number = [&](std::uint64_t value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  number(sizeof(inflate_state));
+  number(zstd_ ? 1 : 0);
+  number(places_.size());
+  for (const Place& place : places_) {
+    number(place.compressed);
+    number(place.content);
+    number(place.middle ? 1 : 0);
+    if (place.middle) {
+      inflate_state state = *place.middle;
+      state.next_in = nullptr;
+      state.next_out = nullptr;
+      out.append(reinterpret_cast<const char*>(&state), sizeof state);
+    }
+  }
+  return out;
+}
+
+std::optional<SeekTable> SeekTable::load(std::string_view bytes) {
+  if (!bytes.starts_with(kSavedMagic)) return std::nullopt;
+  bytes.remove_prefix(kSavedMagic.size());
+  bool whole = true;
+  const auto take = [&](void* to, std::size_t size) {
+    whole = whole && bytes.size() >= size;
+    if (!whole) return;
+    std::memcpy(to, bytes.data(), size);
+    bytes.remove_prefix(size);
+  };
+  const auto number = [&] {
+    std::uint64_t value = 0;
+    take(&value, sizeof value);
+    return value;
+  };
+  if (number() != sizeof(inflate_state)) return std::nullopt;
+  SeekTable table;
+  table.zstd_ = number() != 0;
+  const std::uint64_t count = number();
+  if (!whole || count > kMaxPlaces + kMaxMiddles) return std::nullopt;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Place place{.compressed = number(), .content = number()};
+    if (number() != 0) {
+      auto state = std::make_shared<inflate_state>();
+      take(state.get(), sizeof(inflate_state));
+      place.middle = std::move(state);
+      ++table.middles_;
+    }
+    const bool ordered =
+        table.places_.empty() || (place.content > table.places_.back().content &&
+                                  place.compressed >= table.places_.back().compressed);
+    if (!whole || !ordered) return std::nullopt;
+    table.places_.push_back(std::move(place));
+  }
+  if (!bytes.empty()) return std::nullopt;
+  return table;
 }
 
 std::unique_ptr<Source> SeekTable::open(const OpenAt& open_at, std::uint64_t offset) const {

@@ -2,6 +2,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "libimage/compress/codec.h"
@@ -14,11 +17,12 @@ namespace lade {
 /// random access to what it holds, without a decompressed copy.
 ///
 /// A gzip stream can be entered anywhere (a place in the middle of a member keeps the decoder's
-/// state, 80 KiB), a zstd stream at its frames. However long the stream, there are at most
-/// kMaxPlaces.
+/// state, 80 KiB), and for nothing between two members; a zstd stream at its frames. However long
+/// the stream, there are at most kMaxMiddles places in the middle of members and kMaxPlaces in all.
 class SeekTable {
  public:
-  static constexpr std::size_t kMaxPlaces = 256;
+  static constexpr std::size_t kMaxMiddles = 256;
+  static constexpr std::size_t kMaxPlaces = 16'384;
 
   /// True if the stream that begins with `head` (kHeadBytes, unless it is shorter) can be entered
   /// often enough: gzip, and zstd of frames of at most 64 MiB, judged by the first.
@@ -35,6 +39,15 @@ class SeekTable {
   /// The content from `offset` on, after a scan. Thread-safe.
   [[nodiscard]] std::unique_ptr<Source> open(const OpenAt& open_at, std::uint64_t offset) const;
 
+  /// How many compressed bytes hold the content up to `offset`, at the most; nullopt: perhaps all.
+  [[nodiscard]] std::optional<std::uint64_t> compressed_end(std::uint64_t offset) const;
+
+  /// The table as bytes, for load() of the same build on the same machine.
+  [[nodiscard]] std::string saved() const;
+  /// Reads saved() bytes; nullopt if another version wrote them or they are damaged. They must come
+  /// from where only this user writes: the states of decoders in them cannot be checked.
+  static std::optional<SeekTable> load(std::string_view bytes);
+
   [[nodiscard]] std::size_t places() const noexcept { return places_.size(); }
 
  private:
@@ -47,9 +60,12 @@ class SeekTable {
   };
 
   void add(Place place);
+  void thin(bool (*which)(const Place&));
 
   bool zstd_ = false;
-  std::uint64_t step_ = std::uint64_t{4} << 20U;  // of content between two places
+  std::uint64_t step_ = std::uint64_t{4} << 20U;         // of content between two places in members
+  std::uint64_t member_step_ = std::uint64_t{1} << 20U;  // ... between members or frames
+  std::size_t middles_ = 0;
   std::vector<Place> places_;
 };
 

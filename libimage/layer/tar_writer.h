@@ -1,5 +1,5 @@
-/// Writes tar headers and content, the same bytes for the same entries. Internal to the layer
-/// module.
+/// Writes tar headers and content, the same bytes for the same entries. Internal to the modules
+/// layer and files.
 #pragma once
 #include <cstdint>
 

@@ -42,20 +42,37 @@ BlobSource::BlobSource(std::shared_ptr<Registry> registry, std::string repositor
       scopes_({pull_scope(repository)}),
       url_(registry_->url(repository, cat("/blobs/", blob.digest.str()))),
       size_(blob.size),
+      end_(blob.size),
       seen_(offset),
       seen_at_failure_(offset),
       continued_(std::move(continued)) {
   request();
 }
 
+BlobSource::BlobSource(std::shared_ptr<Registry> registry, std::string repository,
+                       const oci::Descriptor& blob, std::uint64_t offset, std::uint64_t end)
+    : registry_(std::move(registry)),
+      scopes_({pull_scope(repository)}),
+      url_(registry_->url(repository, cat("/blobs/", blob.digest.str()))),
+      size_(blob.size),
+      end_(end),
+      seen_(offset),
+      seen_at_failure_(offset) {
+  request();
+}
+
 void BlobSource::request() {
   Call call{.url = url_};
-  if (seen_ > 0) call.headers.add("Range", cat("bytes=", seen_, "-"));
+  const bool by_range = seen_ > 0 || end_ < size_;
+  if (by_range) {
+    call.headers.add(
+        "Range", end_ < size_ ? cat("bytes=", seen_, "-", end_ - 1) : cat("bytes=", seen_, "-"));
+  }
   if (seen_ > 0 && continued_) *continued_ = true;
   Response response = registry_->send(call, scopes_);
-  if (seen_ > 0 && response.status == 206) {
+  if (by_range && response.status == 206) {
     continue_at_range(response);
-  } else if (seen_ > 0 && response.status == 416) {
+  } else if (by_range && response.status == 416) {
     response = registry_->expect_success({.url = url_}, scopes_);
     start_over(response);
   } else if (response.status == 200) {
@@ -99,8 +116,8 @@ std::size_t BlobSource::read(std::span<std::byte> out) {
       if (!body_) request();
       const std::size_t got = body_->read(out);
       seen_ += got;
-      if (got > 0 || seen_ >= size_) return got;
-      throw Error(Errc::unavailable, cat("the content ended at byte ", seen_, " of ", size_));
+      if (got > 0 || seen_ >= end_) return got;
+      throw Error(Errc::unavailable, cat("the content ended at byte ", seen_, " of ", end_));
     } catch (const Error& e) {
       recover(e);
     }

@@ -15,6 +15,10 @@ class BlobSource final : public Source {
   BlobSource(std::shared_ptr<Registry> registry, std::string repository,
              const oci::Descriptor& blob, std::uint64_t offset = 0,
              std::shared_ptr<bool> continued = nullptr);
+  /// The bytes of the blob from `offset` to `end` (behind it, at most the blob's size), asked for
+  /// by Range also where `offset` is 0.
+  BlobSource(std::shared_ptr<Registry> registry, std::string repository,
+             const oci::Descriptor& blob, std::uint64_t offset, std::uint64_t end);
 
   std::size_t read(std::span<std::byte> out) override;
 
@@ -28,6 +32,7 @@ class BlobSource final : public Source {
   Scopes scopes_;
   Url url_;
   std::uint64_t size_;
+  std::uint64_t end_;  // size_, or where the wanted range ends
   std::uint64_t seen_ = 0;
   std::uint64_t seen_at_failure_ = 0;
   unsigned failures_ = 0;            // in a row, without progress worth the name

@@ -136,4 +136,14 @@ std::unique_ptr<Source> RepositoryReader::do_open_at(const oci::Descriptor& blob
   });
 }
 
+std::unique_ptr<Source> RepositoryReader::open_part(const oci::Descriptor& blob,
+                                                    std::uint64_t offset, std::uint64_t size) {
+  if (is_document(blob.media_type) || is_unknown(blob.media_type)) return do_open_at(blob, offset);
+  const auto what = [&] { return cat("read ", blob.digest.str(), " of ", repository_.describe()); };
+  return with_context(what, [&]() -> std::unique_ptr<Source> {
+    return std::make_unique<BlobSource>(repository_.shared_registry(), repository_.name(), blob,
+                                        offset, offset + size);
+  });
+}
+
 }  // namespace lade::docker

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libimage/name/reference.h"
+#include "libimage/store/range_reader.h"
 #include "libimage/store/store.h"
 #include "libimage/transports/docker_registry.h"
 #include "libimage/transports/registry.h"
@@ -81,7 +82,7 @@ void visit_pages(Registry& registry, const Url& first, const ListOptions& option
 /// "Referrers Tag Schema").
 Tag referrers_tag(const Digest& subject);
 
-class RepositoryReader final : public Reader {
+class RepositoryReader final : public Reader, public RangeReader {
  public:
   /// `own_reference` is what an empty Tag means.
   RepositoryReader(Repository repository, TagOrDigest own_reference)
@@ -91,6 +92,8 @@ class RepositoryReader final : public Reader {
   std::optional<std::vector<oci::Descriptor>> referrers(const Digest& subject) override;
   std::optional<std::vector<std::string>> tags() override;
   std::optional<std::uint64_t> size_of(const Digest& digest) override;
+  std::unique_ptr<Source> open_part(const oci::Descriptor& blob, std::uint64_t offset,
+                                    std::uint64_t size) override;
   /// From now on resolve() of the own reference fetches the document, and opening it takes that.
   void read_when_resolved() noexcept { reads_when_resolved_ = true; }
 

@@ -225,11 +225,18 @@ auto ask_in_turn(Places& places, const std::vector<std::size_t>& order, const As
 class RoutedSource final : public Source {
  public:
   /// `served` gets the places whose bytes are read.
-  RoutedSource(std::shared_ptr<Places> places, oci::Descriptor blob, bool by_digest,
+  RoutedSource(std::shared_ptr<Places> places, const oci::Descriptor& blob, bool by_digest,
                std::uint64_t offset, std::shared_ptr<std::set<std::size_t>> served)
+      : RoutedSource(std::move(places), blob, by_digest, {offset, blob.size}, std::move(served)) {}
+
+  /// The bytes from `first` to `second`.
+  using Bounds = std::pair<std::uint64_t, std::uint64_t>;
+  RoutedSource(std::shared_ptr<Places> places, const oci::Descriptor& blob, bool by_digest,
+               const Bounds& bounds, std::shared_ptr<std::set<std::size_t>> served)
       : places_(std::move(places)),
-        blob_(std::move(blob)),
-        position_(offset),
+        blob_(blob),
+        position_(bounds.first),
+        end_(bounds.second),
         left_(places_->order_for(blob_.digest, by_digest)),
         failures_(places_->lasting_failures()),
         served_(std::move(served)) {
@@ -259,7 +266,9 @@ class RoutedSource final : public Source {
       current_ = left_.back();
       left_.pop_back();
       try {
-        source_ = places_->reader(current_).open_at(blob_, position_);
+        Reader& reader = places_->reader(current_);
+        source_ = end_ < blob_.size ? open_range(reader, blob_, position_, end_ - position_)
+                                    : reader.open_at(blob_, position_);
       } catch (const Error& e) {
         places_->failed(current_, e, failures_);
       }
@@ -269,6 +278,7 @@ class RoutedSource final : public Source {
   std::shared_ptr<Places> places_;
   oci::Descriptor blob_;
   std::uint64_t position_;
+  std::uint64_t end_;
   std::vector<std::size_t> left_;
   std::vector<Failure> failures_;
   std::shared_ptr<std::set<std::size_t>> served_;  // may be null
@@ -276,7 +286,7 @@ class RoutedSource final : public Source {
   std::unique_ptr<Source> source_;
 };
 
-class RoutedReader final : public Reader {
+class RoutedReader final : public Reader, public RangeReader {
  public:
   RoutedReader(const Reference& reference, const RegistryRoute& route, Session& session)
       : own_(reference.target()),
@@ -329,6 +339,12 @@ class RoutedReader final : public Reader {
   }
 
   std::optional<std::vector<std::string>> tags() override { return places_->location().tags(); }
+
+  std::unique_ptr<Source> open_part(const oci::Descriptor& blob, std::uint64_t offset,
+                                    std::uint64_t size) override {
+    return std::make_unique<RoutedSource>(places_, blob, is_digest(own_),
+                                          RoutedSource::Bounds{offset, offset + size}, nullptr);
+  }
 
  protected:
   std::unique_ptr<Source> do_open(const oci::Descriptor& blob) override {

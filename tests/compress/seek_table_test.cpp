@@ -81,7 +81,7 @@ TEST(SeekTable, KeepsFewPlacesHoweverLongTheStream) {
   const auto source = table.scan(std::make_unique<OwnedText>(bytes), codec_named("gzip"));
   EXPECT_EQ(drain(*source), std::uint64_t{5} << 28U);
   EXPECT_LT(table.places(), SeekTable::kMaxPlaces);
-  EXPECT_GE(table.places(), SeekTable::kMaxPlaces / 4);
+  EXPECT_GE(table.places(), SeekTable::kMaxMiddles / 4);
 }
 
 TEST(SeekTable, DoesNotSuitWhatCannotBeEntered) {

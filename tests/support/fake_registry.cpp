@@ -311,10 +311,12 @@ void FakeRegistry::blobs(FakeRequest& request, FakeConnection& connection, const
   if (request.method == "GET" && range.starts_with("bytes=")) {
     const auto from = parse_decimal(std::string_view(range).substr(6, range.find('-') - 6));
     if (!from || *from >= bytes->size()) return fail(request, connection, 416, "RANGE");
+    const auto last = parse_decimal(std::string_view(range).substr(range.find('-') + 1));
+    const std::uint64_t end =
+        std::min<std::uint64_t>(last.value_or(bytes->size()), bytes->size() - 1) + 1;
     return connection.respond(
-        request, 206,
-        {{"Content-Range", cat("bytes ", *from, "-", bytes->size() - 1, "/", bytes->size())}},
-        std::string_view(*bytes).substr(*from));
+        request, 206, {{"Content-Range", cat("bytes ", *from, "-", end - 1, "/", bytes->size())}},
+        std::string_view(*bytes).substr(*from, end - *from));
   }
   connection.respond(request, 200,
                      {{"Content-Type", "application/octet-stream"},

@@ -26,7 +26,7 @@ constexpr std::array<OptionSpec, 3> kGlobalOptions = {{
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const VerbSpec* const> verbs() {
-  static constexpr std::array<const VerbSpec*, 47> kVerbs = {
+  static constexpr std::array<const VerbSpec*, 53> kVerbs = {
       &kBuildVerb,
       &kImagesVerb,
       &kRmiVerb,
@@ -52,6 +52,12 @@ std::span<const VerbSpec* const> verbs() {
       &kTreeVerb,
       &kRatelimitVerb,
       &kValidateVerb,
+      &kLsVerb,
+      &kCatVerb,
+      &kFindVerb,
+      &kDuVerb,
+      &kExtractVerb,
+      &kWasteVerb,
       &kTagsVerb,
       &kReposVerb,
       &kDigestVerb,
