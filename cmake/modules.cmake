@@ -9,6 +9,18 @@ function(lade_module name)
     target_link_libraries(lade_${name} PUBLIC lade::${used})
   endforeach()
   target_link_libraries(lade_${name} PRIVATE ${M_DEPS})
+  lade_precompile(lade_${name} library)
+endfunction()
+
+# A test's own code is compiled once and run for a moment: optimising it, under sanitizers above all, costs more than it gives.
+# Linked by gold where there is one: a hundred programs, each in half the time. Not by lld: version 14 loses the handlers of
+# exceptions that are thrown in code that GCC moved apart as unlikely.
+find_program(LADE_GOLD ld.gold)
+function(lade_test_code target)
+  if(LADE_GOLD)
+    target_link_options(${target} PRIVATE -fuse-ld=gold)
+  endif()
+  target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
 endfunction()
 
 # lade_test(NAME SOURCES a_test.cpp ... [USES module ...] [LABELS label ...] [TIMEOUT seconds] [SANDBOX_MAIN])
@@ -30,8 +42,8 @@ function(lade_test name)
   else()
     target_link_libraries(tests_${name} PRIVATE GTest::gtest_main)
   endif()
-  # A test's own code is compiled once and run for a moment: optimising it, under sanitizers above all, costs more than it gives.
-  target_compile_options(tests_${name} PRIVATE $<$<CONFIG:Debug>:-O0>)
+  lade_test_code(tests_${name})
+  lade_precompile(tests_${name} test)
   target_compile_definitions(tests_${name} PRIVATE LADE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     LADE_BINARY="$<$<TARGET_EXISTS:lade>:${CMAKE_BINARY_DIR}/tools/lade>")
   add_test(NAME ${name} COMMAND tests_${name})

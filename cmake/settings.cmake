@@ -12,7 +12,7 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 find_program(LADE_CCACHE ccache)
-if(LADE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+if(LADE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER AND NOT LADE_PCH)  # ccache does not know files that use a precompiled header
   set(CMAKE_CXX_COMPILER_LAUNCHER ${LADE_CCACHE})
 endif()
 
@@ -25,10 +25,6 @@ target_compile_options(lade_settings INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 target_compile_definitions(lade_settings INTERFACE _GLIBCXX_ASSERTIONS _GNU_SOURCE _FILE_OFFSET_BITS=64)
 target_link_options(lade_settings INTERFACE -Wl,-z,relro,-z,now)
-find_program(LADE_LLD ld.lld)
-if(LADE_LLD AND CMAKE_BUILD_TYPE STREQUAL "Debug")  # a hundred test programs, each linked in a third of the time
-  target_link_options(lade_settings INTERFACE -fuse-ld=lld)
-endif()
 if(LADE_SANITIZE)
   # Left out are the checks before every access through a pointer, a quarter of such a build's time: what they would find
   # the address sanitizer finds too. Warnings are the other builds' to judge: GCC has false ones where a sanitizer's code stands.
