@@ -7,6 +7,7 @@
 #include "libimage/build/arguments.h"
 #include "libimage/build/emulation.h"
 #include "libimage/build/instructions.h"
+#include "libimage/build/run_device.h"
 #include "libimage/build/shell_command.h"
 #include "libimage/build/stage.h"
 #include "libimage/build/step_key.h"
@@ -32,6 +33,7 @@ class Run final : public Instruction {
     Security security = Security::sandbox;
     bool uncached = false;
     std::vector<std::string> mounts = {};  // as written
+    std::vector<RunDevice> devices = {};
   };
   Run(LogicalLine line, ShellCommand command, std::string script, Flags flags)
       : Instruction(std::move(line)),
@@ -40,7 +42,8 @@ class Run final : public Instruction {
         network_(flags.network),
         security_(flags.security),
         uncached_(flags.uncached),
-        mounts_(std::move(flags.mounts)) {
+        mounts_(std::move(flags.mounts)),
+        devices_(std::move(flags.devices)) {
     for (const std::string& mount : mounts_) {
       std::string from = from_of_run_mount(mount);
       if (!from.empty()) from_.push_back(std::move(from));
@@ -66,6 +69,8 @@ class Run final : public Instruction {
     key.add(oci::to_string(stage.platform()));  // an emulated program sees its platform
     key.add(security_ == Security::insecure ? "insecure" : "sandbox");
     key.add_all(key_of_run_options(stage.run().options().run));
+    for (const RunDevice& device : devices_)
+      key.add(cat("device ", device.name, device.required ? " required" : ""));
     std::vector<RunMount> mounts;
     for (const std::string& mount : mounts_)
       mounts.push_back(parse_run_mount(mount, stage.expander()));
@@ -161,6 +166,8 @@ class Run final : public Instruction {
     if (network == stage.run().network().choice().kind) stage.run().network().give_to(step);
     add_own_mounts(stage, step, network);
     apply_run_options(stage.run().options().run, security_, step);
+    for (const sandbox::StepEdits& device : find_devices(devices_, stage.run().options().run))
+      sandbox::apply_edits(device, step);
     const StepMounts made(stage, mounts);
     made.add_to(step);
     OutputSink output(stage);
@@ -188,6 +195,7 @@ class Run final : public Instruction {
   Security security_;
   bool uncached_;
   std::vector<std::string> mounts_;  // as written
+  std::vector<RunDevice> devices_;
   std::vector<std::string> from_;
 };
 
@@ -208,6 +216,12 @@ Security security_of(const FlagSet& flags) {
               cat("RUN --security is sandbox or insecure, not ", quoted(value)));
 }
 
+std::vector<RunDevice> devices_of(const FlagSet& flags) {
+  std::vector<RunDevice> out;
+  for (const std::string& device : flags.values("device")) out.push_back(parse_run_device(device));
+  return out;
+}
+
 }  // namespace
 
 std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
@@ -217,7 +231,7 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
                       {{"network"},
                        {"mount", FlagRule::Kind::list},
                        {"security"},
-                       {"device", FlagRule::Kind::unsupported},
+                       {"device", FlagRule::Kind::list},
                        {"lade-no-cache", FlagRule::Kind::boolean}});
   if (arguments.empty()) throw Error(Errc::invalid_content, "RUN needs a command");
   ShellCommand command = parse_shell_command(arguments);
@@ -242,7 +256,8 @@ std::unique_ptr<Instruction> parse_run(const ParseInput& input) {
                                Run::Flags{.network = given_network(flags),
                                           .security = security_of(flags),
                                           .uncached = flags.boolean("lade-no-cache", false),
-                                          .mounts = flags.values("mount")});
+                                          .mounts = flags.values("mount"),
+                                          .devices = devices_of(flags)});
 }
 
 }  // namespace lade::build

@@ -79,6 +79,7 @@ void apply_run_options(const RunOptions& options, Security security, sandbox::Ru
     if (options.memory != sandbox::MemoryLimits{}) step.resources->memory = options.memory;
     if (options.cpu != sandbox::CpuLimits{}) step.resources->cpu = options.cpu;
   }
+  for (const sandbox::StepEdits& device : options.devices) sandbox::apply_edits(device, step);
   if (const auto rights = rights_of(options, security)) sandbox::set_rights(step, *rights);
   unmask(options.unmask, step.masked_paths);
   unmask(options.unmask, step.readonly_paths);
@@ -105,6 +106,7 @@ std::vector<std::string> key_of_run_options(const RunOptions& options) {
   if (!options.seccomp.empty()) out.push_back(cat("seccomp ", options.seccomp));
   for (const std::string& path : options.mask) out.push_back(cat("mask ", path));
   for (const std::string& path : options.unmask) out.push_back(cat("unmask ", path));
+  for (const std::string& word : options.device_words) out.push_back(cat("device ", word));
   for (const RunVolume& volume : options.volumes)
     out.push_back(cat("volume ", volume.target, volume.readonly ? " ro " : " rw ", volume.source));
   return out;

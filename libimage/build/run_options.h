@@ -1,6 +1,7 @@
 /// What a build says of all its RUN steps.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "libimage/sandbox/runtime_config.h"
+#include "libimage/sandbox/step_edits.h"
 
 namespace lade::build {
 
@@ -35,7 +37,12 @@ struct RunOptions {
   std::vector<RunVolume> volumes = {};
   sandbox::MemoryLimits memory = {};
   sandbox::CpuLimits cpu = {};
-  bool allow_insecure = false;      ///< RUN --security=insecure may be used
+  std::vector<sandbox::StepEdits> devices = {};  ///< of every RUN (--device)
+  std::vector<std::string> device_words = {};    ///< as they were given, for the key
+  /// What RUN --device=NAME needs; nullopt: there is no such device.
+  std::function<std::optional<sandbox::StepEdits>(const std::string& name)> find_device = {};
+  std::set<std::string> allow_devices = {};  ///< names that RUN --device may use; "*": all
+  bool allow_insecure = false;               ///< RUN --security=insecure may be used
   bool allow_host_network = false;  ///< RUN --network=host may be used where the build's is another
 };
 

@@ -117,6 +117,7 @@ void fields(V& v, Device& x) {
   v.may("fileMode", x.file_mode);
   v.may("uid", x.uid);
   v.may("gid", x.gid);
+  v.own(x.host_path);
 }
 
 template <typename V>

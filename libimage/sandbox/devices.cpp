@@ -65,7 +65,8 @@ bool is_same(const struct stat& found, const Device& device) {
 
 /// The node of the host that is this device, checked: a bind takes what is there.
 UniqueFd host_node(const Device& device) {
-  UniqueFd node(::open(device.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const std::string& path = device.host_path.empty() ? device.path : device.host_path;
+  UniqueFd node(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat found {};
   if (!node || ::fstat(node.get(), &found) != 0) throw_errno("open the host's");
   if (!is_same(found, device)) throw Error(Errc::denied, "the host's is another device");

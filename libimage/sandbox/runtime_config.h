@@ -146,6 +146,8 @@ struct Device {
   std::optional<std::uint32_t> file_mode = {};  ///< else 0666
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::string host_path = {};  ///< its node on the host, if that is not `path`, for where nodes
+                               ///< cannot be made; not of the specification
   bool operator==(const Device&) const = default;
 };
 

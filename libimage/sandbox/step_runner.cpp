@@ -290,7 +290,7 @@ bool is_piece(const Mount& mount) {
 
 StepStatus run_hosted(const RuntimeConfig& step, const Hosting& hosting, const StepCall& call,
                       const std::stop_token& stop) {
-  validate_step(step);
+  validate_hosted_step(step);
   return {.exit_status = run_to_end({.config = step, .mode = InitMode::hosted, .hosting = &hosting},
                                     call, stop)};
 }

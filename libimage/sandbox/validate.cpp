@@ -356,12 +356,17 @@ void validate(const RuntimeConfig& config) {
 }
 
 void validate_step(const RuntimeConfig& config) {
+  validate_hosted_step(config);
+  if (config.hooks != Hooks{})
+    unsupported("hooks: a step of the built-in runner has none, those of --runtime do");
+}
+
+void validate_hosted_step(const RuntimeConfig& config) {
   validate(config);
   const auto pid = config.namespaces.find(Namespace::pid);
   if (pid == config.namespaces.end() || !pid->second.empty()) {
     unsupported("linux.namespaces: without its own mount and pid namespaces");
   }
-  if (config.hooks != Hooks{}) unsupported("hooks: a step has none");
   if (config.process.terminal) unsupported("process.terminal: a step has none");
 }
 

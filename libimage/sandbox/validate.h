@@ -11,6 +11,9 @@ void validate(const RuntimeConfig& config);
 /// As validate(), for what a StepRunner runs: with mount and pid namespaces of its own, no hooks.
 void validate_step(const RuntimeConfig& config);
 
+/// As validate_step(), for one whose container another runtime makes: that executes hooks.
+void validate_hosted_step(const RuntimeConfig& config);
+
 /// As validate(), for a process alone.
 void validate_process(const Process& process);
 

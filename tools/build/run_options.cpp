@@ -9,6 +9,8 @@
 #include "libimage/io/path.h"
 #include "libimage/sandbox/capabilities.h"
 
+#include "tools/common/device_option.h"
+
 namespace lade::tools {
 namespace {
 
@@ -189,13 +191,29 @@ void set_limits(const Arguments& arguments, build::RunOptions& options) {
     options.cpu.mems = set_of_numbers("cpuset-mems", *list);
 }
 
+/// BuildKit's entitlements.
+void allow(const std::string& word, build::RunOptions& options) {
+  constexpr std::string_view kDevice = "device=";
+  if (word == "security.insecure") {
+    options.allow_insecure = true;
+  } else if (word == "network.host") {
+    options.allow_host_network = true;
+  } else if (word == "device") {
+    options.allow_devices.insert("*");
+  } else if (word.starts_with(kDevice) && word.size() > kDevice.size()) {
+    options.allow_devices.insert(word.substr(kDevice.size()));
+  } else {
+    throw UsageError(
+        cat("option --allow is security.insecure, network.host, device or device=NAME, not ",
+            quoted(word)));
+  }
+}
+
 }  // namespace
 
 build::RunOptions read_run_options(const Arguments& arguments) {
-  for (const std::string_view option : {"device", "cgroup-parent"}) {
-    if (!arguments.values(option).empty())
-      throw Error(Errc::unsupported, cat("option --", option, " is not implemented"));
-  }
+  if (!arguments.values("cgroup-parent").empty())
+    throw Error(Errc::unsupported, "option --cgroup-parent is not implemented");
   build::RunOptions options;
   for (const std::string& word : arguments.values("add-host"))
     options.hosts.push_back(host_of(word));
@@ -216,10 +234,10 @@ build::RunOptions read_run_options(const Arguments& arguments) {
   for (const std::string& word : arguments.values("security-opt")) set_security(options, word);
   for (const std::string& word : arguments.values("volume"))
     options.volumes.push_back(volume_of(word));
-  for (const std::string& word : arguments.values("allow")) {
-    if (word == "security.insecure") options.allow_insecure = true;
-    if (word == "network.host") options.allow_host_network = true;
-  }
+  options.device_words = arguments.values("device");
+  options.devices = read_devices(options.device_words);
+  options.find_device = cdi_finder();
+  for (const std::string& word : arguments.values("allow")) allow(word, options);
   return options;
 }
 

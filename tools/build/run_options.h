@@ -8,9 +8,6 @@
 
 namespace lade::tools {
 
-inline constexpr std::array<std::string_view, 2> kEntitlements = {"security.insecure",
-                                                                  "network.host"};
-
 inline constexpr std::array<OptionSpec, 21> kRunStepOptions = {{
     {.name = "add-host",
      .value = "NAME:ADDRESS",
@@ -52,10 +49,14 @@ inline constexpr std::array<OptionSpec, 21> kRunStepOptions = {{
     {.name = "allow",
      .value = "WHAT",
      .help = "what a Containerfile may ask for: security.insecure, for RUN --security=insecure; "
-             "network.host, for RUN --network=host where --network is another",
-     .repeats = true,
-     .choices = kEntitlements},
-    {.name = "device", .value = "DEVICE", .help = "not implemented: refused", .repeats = true},
+             "network.host, for RUN --network=host where --network is another; device or "
+             "device=NAME, for RUN --device",
+     .repeats = true},
+    {.name = "device",
+     .value = "DEVICE",
+     .help = "a device that RUN has: /HOST[:/CONTAINER][:rwm], all below a directory, or "
+             "vendor.com/class=name of a CDI specification in /etc/cdi or /var/run/cdi",
+     .repeats = true},
     {.name = "memory", .letter = 'm', .value = "SIZE", .help = "most memory of a step"},
     {.name = "memory-swap",
      .value = "SIZE",

@@ -26,12 +26,23 @@ std::string runtime_path(const std::string& name, const Environment& environment
   }
 }
 
+/// Names of other programs for what every runner here does, and for what none does.
+void check_isolation(const std::string& kind) {
+  if (kind == "default" || kind == "oci" || kind == "rootless") return;
+  if (kind == "chroot" || kind == "vm")
+    throw Error(Errc::unsupported, cat("option --isolation ", kind,
+                                       " is not implemented: containers have namespaces of their "
+                                       "own, or none are made"));
+  throw UsageError(cat("option --isolation is oci or rootless, not ", quoted(kind)));
+}
+
 }  // namespace
 
 std::unique_ptr<sandbox::StepRunner> make_step_runner(const Arguments& arguments,
                                                       const Environment& environment) {
   const std::string name = arguments.value_or("runtime", environment.variable("LADE_RUNTIME"));
   const std::vector<std::string>& flags = arguments.values("runtime-flag");
+  check_isolation(arguments.value_or("isolation", "default"));
   if (name.empty()) {
     if (!flags.empty()) throw UsageError("option --runtime-flag needs --runtime");
     return sandbox::builtin_runner();

@@ -9,7 +9,7 @@
 
 namespace lade::tools {
 
-inline constexpr std::array<OptionSpec, 2> kRunnerOptions = {{
+inline constexpr std::array<OptionSpec, 3> kRunnerOptions = {{
     {.name = "runtime",
      .value = "NAME",
      .help = "have this OCI runtime make the containers (crun, runc or a path) instead of the "
@@ -18,6 +18,10 @@ inline constexpr std::array<OptionSpec, 2> kRunnerOptions = {{
      .value = "FLAG",
      .help = "a global flag for --runtime, with its dashes or without",
      .repeats = true},
+    {.name = "isolation",
+     .value = "KIND",
+     .help = "how containers are kept apart: oci or rootless, by namespaces, as is the default; "
+             "buildah's chroot, and vm, are refused"},
 }};
 
 /// Where programs of the system are looked for besides PATH.
