@@ -38,9 +38,12 @@ class Devices(Case):
         self.assertIn("1:5 character special file", out)
         self.assertIn("] 3\n", out)
         self.assertFalse((self.tmp / "out/dev/mine").exists(), "no layer holds it")
-        out = self.build("RUN head -c 1 /dev/mine | wc -c; echo x > /dev/mine; echo w; head -c 1 /dev/zero > /dev/null; echo $?\n", "--device", "/dev/full:/dev/mine:r")
-        self.assertIn("Operation not permitted", out, "it may be read alone")
-        for word, status, text in (("/dev/nothing", 1, "No such file"), ("/etc/passwd", 1, "no device"), ("zero", 2, "/HOST"), ("/dev/zero:/x", 1, "/dev of the container"),
+        text = "RUN head -c 1 /dev/tun; head -c 1 /dev/zero > /dev/null; echo \"zero $?\"\n"
+        self.assertNotIn("not permitted", self.build(text, "--device", "/dev/net/tun:/dev/tun"))
+        out = self.build(text, "--device", "/dev/net/tun:/dev/tun:w")
+        self.assertIn("/dev/tun: Operation not permitted", out, "it may be written alone")
+        self.assertIn("zero 0", out)
+        for word, status, text in (("/dev/nothing", 1, "No such file"), ("/etc/passwd", 2, "no device"), ("zero", 2, "/HOST"), ("/dev/zero:/x", 1, "/dev of the container"),
                                    ("/dev/zero:/dev/x:q", 2, "rwm"), ("vendor.com/none=x", 1, "no specification")):
             self.assertIn(text.lower(), self.build("RUN true\n", "--device", word, status=status).lower())
 
@@ -73,6 +76,13 @@ class Devices(Case):
         self.build("RUN true\n", "--device", "vendor.com/hook=x", "--runtime", "crun")
         self.assertEqual((self.tmp / "ran").read_text(), "ran\n" * 2)
         self.build("RUN head -c 1 /dev/toy0 | wc -c\n", "--device", "vendor.com/toy=zero", "--runtime", "crun")
+
+    def test_kinds_of_isolation_are_named(self):
+        for kind in ("oci", "rootless", "default"):
+            self.build("", "--isolation", kind)
+        for kind in ("chroot", "vm"):
+            self.assertIn(f"--isolation {kind} is not implemented", self.build("", "--isolation", kind, status=1))
+        self.build("", "--isolation", "x", status=2)
 
 
 if __name__ == "__main__":
