@@ -27,6 +27,7 @@ _lade() {
     "sync:--format") COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return ;;
     "sync:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "validate:--format") COMPREPLY=($(compgen -W "text json sarif" -- "$cur")); return ;;
+    "diff:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     "tags:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
     "tags:--sort") COMPREPLY=($(compgen -W "name semver" -- "$cur")); return ;;
     "repos:--format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
@@ -46,7 +47,7 @@ _lade() {
     "runtime update:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect history tree ratelimit validate ls cat find du extract waste tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect history tree ratelimit validate ls cat find du extract waste diff tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
     cache) COMPREPLY=($(compgen -W "ls du prune logs export" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
@@ -83,6 +84,7 @@ _lade() {
     'du') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --summarize -s --max-depth -d --human -H --json --platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
     'extract') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--directory -C --tar --platform --layer --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
     'waste') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --all -a --max-wasted --min-efficiency --ci --ci-config --top --json --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
+    'diff') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--only --content --ignore-mtime --full --platform --format -f --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --shared-blob-dir --daemon-host --help" -- "$cur")); fi ;;
     'tags') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --semver --omit-digest-tags --sort --reverse --digests --platforms --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'repos') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--filter --exclude --limit --format --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;
     'digest') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--platform --full-ref --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;

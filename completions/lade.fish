@@ -51,6 +51,7 @@ complete -c lade -f -n "__lade_verb ''" -a find
 complete -c lade -f -n "__lade_verb ''" -a du
 complete -c lade -f -n "__lade_verb ''" -a extract
 complete -c lade -f -n "__lade_verb ''" -a waste
+complete -c lade -f -n "__lade_verb ''" -a diff
 complete -c lade -f -n "__lade_verb ''" -a tags
 complete -c lade -f -n "__lade_verb ''" -a repos
 complete -c lade -f -n "__lade_verb ''" -a digest
@@ -599,6 +600,24 @@ complete -c lade -n "__lade_verb 'waste'" -l tls-verify -d 'require https and ve
 complete -c lade -n "__lade_verb 'waste'" -l registries-conf -r -d 'read this registries.conf instead of the ones that are installed'
 complete -c lade -n "__lade_verb 'waste'" -l shared-blob-dir -r -d 'read the blobs of oci: layouts from this directory'
 complete -c lade -n "__lade_verb 'waste'" -l daemon-host -r -d 'the engine of docker-daemon:, e.g. unix:///var/run/docker.sock, tcp://HOST:PORT'
+complete -c lade -n "__lade_verb 'diff'" -l help -s h -d 'print this help'
+complete -c lade -n "__lade_verb 'diff'" -l only -r -d 'compare these parts alone: index, config, layers, files, packages, separated by commas'
+complete -c lade -n "__lade_verb 'diff'" -l content -d 'show the lines that differ in text files of up to 1 MiB'
+complete -c lade -n "__lade_verb 'diff'" -l ignore-mtime -d 'false: times of files and of creation count as well'
+complete -c lade -n "__lade_verb 'diff'" -l full -d 'read layers that both images share even if they must be fetched'
+complete -c lade -n "__lade_verb 'diff'" -l platform -r -d 'the images of indexes for this platform instead of the machine'\''s'
+complete -c lade -n "__lade_verb 'diff'" -l format -s f -x -a "text json" -d 'how to print'
+complete -c lade -n "__lade_verb 'diff'" -l authfile -r -d 'registry credentials in the format of auth.json'
+complete -c lade -n "__lade_verb 'diff'" -l cert-dir -r -d 'directory with *.crt, *.cert and *.key files for TLS with the registry'
+complete -c lade -n "__lade_verb 'diff'" -l creds -r -d 'credentials for the registry'
+complete -c lade -n "__lade_verb 'diff'" -l username -r -d 'user name for the registry'
+complete -c lade -n "__lade_verb 'diff'" -l password -r -d 'password for the registry'
+complete -c lade -n "__lade_verb 'diff'" -l registry-token -r -d 'bearer token for the registry, sent as it is'
+complete -c lade -n "__lade_verb 'diff'" -l no-creds -d 'no credentials for the registry, whatever the files say'
+complete -c lade -n "__lade_verb 'diff'" -l tls-verify -d 'require https and verify certificates of the registry; false also allows plain http'
+complete -c lade -n "__lade_verb 'diff'" -l registries-conf -r -d 'read this registries.conf instead of the ones that are installed'
+complete -c lade -n "__lade_verb 'diff'" -l shared-blob-dir -r -d 'read the blobs of oci: layouts from this directory'
+complete -c lade -n "__lade_verb 'diff'" -l daemon-host -r -d 'the engine of docker-daemon:, e.g. unix:///var/run/docker.sock, tcp://HOST:PORT'
 complete -c lade -n "__lade_verb 'tags'" -l help -s h -d 'print this help'
 complete -c lade -n "__lade_verb 'tags'" -l filter -r -d 'only names that match the whole expression, or one of several'
 complete -c lade -n "__lade_verb 'tags'" -l exclude -r -d 'no names that match the whole expression'

@@ -42,6 +42,11 @@ class IndexCache {
     }
   }
 
+  [[nodiscard]] bool has(const Digest& layer) const {
+    struct stat st {};
+    return !path_.empty() && ::stat(cat(path_, "/", name_of(layer)).c_str(), &st) == 0;
+  }
+
   void keep(const Digest& layer, const LayerFiles& files, const FilePool& pool) const {
     if (path_.empty()) return;
     try {
@@ -240,17 +245,28 @@ const MergedFiles& ImageFiles::alone(std::size_t number) {
   return *layer.alone;
 }
 
+std::unique_ptr<MergedFiles> ImageFiles::merged_from(std::size_t lowest) {
+  for (std::size_t i = lowest; i < layers(); ++i) (void)layer(i);
+  auto some = std::make_unique<MergedFiles>(state_->pool, MergedFiles::Below::unknown);
+  for (std::size_t i = lowest; i < layers(); ++i) {
+    some->add(layer(i), static_cast<std::uint32_t>(i));
+  }
+  return some;
+}
+
+bool ImageFiles::is_near(std::size_t number) const {
+  const State::Layer& layer = state_->layers.at(number);
+  return layer.files || seekable_format_of(layer.served) || !state_->reader.origin() ||
+         state_->cache.has(layer.served.digest);
+}
+
 ImageFiles::Found ImageFiles::find(std::string_view path, MergedFiles::Last last) {
   const auto answer = [&](const MergedFiles& files) {
     return Found{.files = &files, .path = files.find(path, last).path};
   };
   if (state_->merged) return answer(*state_->merged);
   for (std::size_t lowest = layers(); lowest-- > 1;) {
-    (void)layer(lowest);
-    auto some = std::make_unique<MergedFiles>(state_->pool, MergedFiles::Below::unknown);
-    for (std::size_t i = lowest; i < layers(); ++i) {
-      some->add(layer(i), static_cast<std::uint32_t>(i));
-    }
+    auto some = merged_from(lowest);
     const MergedFiles::Found found = some->find(path, last);
     if (found.certain) {
       state_->partial = std::move(some);

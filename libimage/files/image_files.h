@@ -52,6 +52,12 @@ class ImageFiles {
   /// opaque directories one called ".wh..wh..opq"), hard links to lower layers as `hardlink`.
   const MergedFiles& alone(std::size_t number);
 
+  /// The layers from `lowest` up, merged as if nothing were known of those below.
+  std::unique_ptr<MergedFiles> merged_from(std::size_t lowest);
+  /// True if layer() need not read the whole layer from elsewhere: it was read before, has a table
+  /// of contents, or lies in a file of this machine.
+  [[nodiscard]] bool is_near(std::size_t number) const;
+
   struct Found {
     const MergedFiles* files = nullptr;
     PathId path = kNoPath;  ///< kNoPath: there is none

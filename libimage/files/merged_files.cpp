@@ -131,6 +131,29 @@ bool MergedFiles::is_gone(PathId parent, PathId child) const noexcept {
   }
 }
 
+bool MergedFiles::is_gone(std::string_view path) const {
+  if (!partial()) return true;
+  PathId here = kRoot;
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const PathId child = pool_.paths.find_child(here, path.substr(0, slash));
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (child == kNoPath || path.empty()) return is_gone(here, child);
+    const FileRow* const row = at(child);
+    if (row != nullptr && row->kind != FileKind::directory) return true;
+    here = child;
+  }
+  return true;
+}
+
+std::vector<PathId> MergedFiles::taken_away() const {
+  std::vector<PathId> out;
+  for (PathId id = 0; id < flags_.size(); ++id) {
+    if ((flags_[id] & kGone) != 0 && !shown_[id].exists()) out.push_back(id);
+  }
+  return out;
+}
+
 /// The directory that the entry `literal` lies in, made where it is missing.
 PathId MergedFiles::parent_of(PathId literal) {
   const PathId parent = literal == kRoot ? kRoot : pool_.paths.parent(literal);

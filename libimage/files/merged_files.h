@@ -87,6 +87,15 @@ class MergedFiles {
   /// Error{invalid_content}: more than 40 links.
   [[nodiscard]] Found find(std::string_view path, Last last) const;
 
+  /// True if layers that are not known yet can neither show a file at `path`, where none shows, nor
+  /// move what shows elsewhere.
+  [[nodiscard]] bool is_gone(std::string_view path) const;
+  /// Paths that the layers hide without showing anything there: with Below::unknown, what they take
+  /// away from the layers below.
+  [[nodiscard]] std::vector<PathId> taken_away() const;
+  /// False if an entry lies in a directory that a layer below may have made a link.
+  [[nodiscard]] bool is_certain() const noexcept { return !uncertain_; }
+
   [[nodiscard]] FilePool& pool() const noexcept { return pool_; }
 
  private:

@@ -185,6 +185,39 @@ class Families(Case):
         self.lade("index", "create", f"oci:{self.tmp}/i:all", *names)
         self.assertEqual(len(json.loads(self.lade("waste", "--all", "--json", f"oci:{self.tmp}/i:all").out)["images"]), 1)
 
+    def test_diff_tells_what_find_and_sha256sum_tell(self):
+        trees = {}
+        for name in ("replaced", "opaque", "links", "types"):
+            trees[name] = (self.make(name, FAMILIES[name]), self.unpacked)
+        for left, right in (("replaced", "opaque"), ("links", "types"), ("types", "types")):
+            (a, before), (b, after) = trees[left], trees[right]
+            result = self.lade("diff", "--format", "json", "--only", "files", a, b, check=False)
+            self.assertEqual(result.status, 0 if before == after else 1, result.err)
+            found = {change["path"].lstrip("/"): change["change"] for change in json.loads(result.out)["files"]}
+            expected = {path: "removed" for path in set(before) - set(after)} | {path: "added" for path in set(after) - set(before)}
+            for path in set(before) & set(after) - {"."}:
+                if any(before[path].get(key) != after[path].get(key) for key in ("mode", "uid", "gid", "sha256", "target")):
+                    expected[path] = "changed"
+            found.pop("", None)
+            self.assertEqual(found, expected)
+
+    def test_diff_shows_lines_config_and_layers_and_exits_as_diff(self):
+        old = self.make("old", [layer(("etc", "d"), ("etc/conf", b"one\ntwo\nthree\n"), ("bin", b"\0\1"))])
+        new = self.make("new", [layer(("etc", "d"), ("etc/conf", b"one\n2\x1b[2J\nthree\n"), ("bin", b"\0\2"))])
+        same = self.lade("diff", old, old)
+        self.assertEqual(same.out, "")
+        run("umoci", "config", "--image", f"{self.layout}:a", "--config.user", "app", "--config.env", "A=b")
+        result = self.lade_fails("diff", old, new, status=1)
+        for line in ("+ user  app", "+ env A  =b", "~ /etc/conf  size, content", "~ /bin  content", "layers (0 shared"):
+            self.assertIn(line, result.out)
+        self.assertNotIn("@@", result.out)
+        text = self.write("plain", layer(("etc", "d"), ("etc/conf", b"one\n2\nthree\n"), ("bin", b"\0\2")))
+        self.lade("copy", f"tarball:{text}", f"oci:{self.tmp}/plain-layout:a")
+        lines = self.lade_fails("diff", "--only", "files", "--content", old, f"oci:{self.tmp}/plain-layout:a", status=1).out
+        self.assertIn("@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n", lines)
+        self.assertIn("nowhere", self.lade_fails("diff", old, f"oci:{self.tmp}/nowhere:a", status=2).err)
+        self.lade_fails("diff", "--only", "everything", old, new, status=2)
+
     def test_an_index_answers_when_the_layer_is_gone_and_a_damaged_one_does_not(self):
         noise = os.urandom(400_000)
         image = self.make("kept", [layer(("a", noise))])

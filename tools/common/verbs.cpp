@@ -26,7 +26,7 @@ constexpr std::array<OptionSpec, 3> kGlobalOptions = {{
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const VerbSpec* const> verbs() {
-  static constexpr std::array<const VerbSpec*, 53> kVerbs = {
+  static constexpr std::array<const VerbSpec*, 54> kVerbs = {
       &kBuildVerb,
       &kImagesVerb,
       &kRmiVerb,
@@ -58,6 +58,7 @@ std::span<const VerbSpec* const> verbs() {
       &kDuVerb,
       &kExtractVerb,
       &kWasteVerb,
+      &kDiffVerb,
       &kTagsVerb,
       &kReposVerb,
       &kDigestVerb,

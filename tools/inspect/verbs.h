@@ -11,5 +11,6 @@ extern const VerbSpec kFindVerb;
 extern const VerbSpec kDuVerb;
 extern const VerbSpec kExtractVerb;
 extern const VerbSpec kWasteVerb;
+extern const VerbSpec kDiffVerb;
 
 }  // namespace lade::tools
