@@ -212,8 +212,8 @@ CdiSpec CdiSpec::parse(std::string_view text) {
         const YamlValue* name = device.find("name");
         if (name == nullptr || !is_name(text_of(*name), kDeviceCharacters))
           fail(m, "has a device without a name");
-        const YamlValue* edits = device.find("containerEdits");
-        if (!out.devices.emplace(name->text, edits == nullptr ? CdiEdits{} : edits_of(*edits))
+        const YamlValue* given = device.find("containerEdits");
+        if (!out.devices.emplace(name->text, given == nullptr ? CdiEdits{} : edits_of(*given))
                  .second)
           fail(*name, "names a device twice");
       }
