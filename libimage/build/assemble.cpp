@@ -113,6 +113,7 @@ class Assembler {
         .config =
             put(oci_family ? oci::kImageConfig : oci::kDockerConfig, oci::serialise(image.config))};
     for (const RootFsLayer& layer : image.root.layers()) manifest.layers.push_back(layer.blob);
+    if (oci_family && !image.annotations.empty()) manifest.annotations = image.annotations;
     annotate(manifest.annotations, Level::manifest, &image.platform);
     std::string raw = oci::serialise(manifest);
     const oci::MediaType type = manifest.media_type;

@@ -7,6 +7,7 @@
 #include "libimage/base/base64.h"
 #include "libimage/base/text.h"
 #include "libimage/build/package_tree.h"
+#include "libimage/build/source_text.h"
 #include "libimage/name/reference.h"
 #include "libimage/packages/find_packages.h"
 #include "libimage/packages/spdx.h"
@@ -63,7 +64,7 @@ ordered_json metadata_of(const ProvenanceFacts& facts) {
         {"source",
          {{"infos", ordered_json::array({{{"filename", facts.file},
                                           {"language", "Dockerfile"},
-                                          {"data", to_base64(facts.text)}}})}}}};
+                                          {"data", to_base64(hide_credentials(facts.text))}}})}}}};
   }
   return metadata;
 }

@@ -128,6 +128,8 @@ StageState BaseImage::state() {
     if (equals != std::string::npos)
       set_variable(state.environment, entry.substr(0, equals), entry.substr(equals + 1));
   }
+  if (run_.options().result.inherit_annotations && manifest_->annotations)
+    state.annotations = *manifest_->annotations;
   state.base = {.name = image_.name, .digest = plan_.root.digest.str()};
   return state;
 }

@@ -54,7 +54,9 @@ std::vector<FinishedTarget> solve_with_triggers(BuildRun& run, const std::stop_t
                                run.options().contexts, triggers),
                    stop);
     } catch (const NewTriggerSources& found) {
-      triggers[found.stage].insert(found.from.begin(), found.from.end());
+      TriggerFacts& facts = triggers[found.stage];
+      facts.from.insert(found.from.begin(), found.from.end());
+      facts.declares.insert(found.declares.begin(), found.declares.end());
       run.forget_counts();
     }
   }

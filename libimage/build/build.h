@@ -114,6 +114,7 @@ struct BuiltImage {
   RootFs root;                                 ///< its tree, and its layers
   std::size_t base_layers = 0;                 ///< how many of them are the base image's
   std::vector<Attestation> attestations = {};  ///< attached to it in the index
+  oci::Annotations annotations = {};           ///< inherited from the base image
 };
 
 struct BuildResult {

@@ -45,7 +45,8 @@ struct StageState {
   /// The RUNs that left the tree as it is now, by their definitions: an equal one after them is a
   /// step of its own, since it may change what is in no tree (a cache mount, a server).
   std::vector<std::string> idle_runs = {};
-  std::string runs = {};  ///< a digest of all RUNs so far; "": none
+  std::string runs = {};              ///< a digest of all RUNs so far; "": none
+  oci::Annotations annotations = {};  ///< of the base's manifest, where they are inherited
 
   [[nodiscard]] oci::ExecutionConfig& config() { return *image.config; }
 };

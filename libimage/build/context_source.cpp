@@ -7,6 +7,7 @@
 #include "libimage/base/text.h"
 #include "libimage/build/git_source.h"
 #include "libimage/build/lexer.h"
+#include "libimage/build/source_text.h"
 #include "libimage/compress/codec.h"
 #include "libimage/io/path.h"
 #include "libimage/layer/apply_layer.h"
@@ -90,6 +91,35 @@ FetchedContext from_git(const std::string& text, const BuildOptions& options,
   return out;
 }
 
+FetchedContext fetched_context(const ContextName& name, const BuildOptions& options,
+                               const BuildServices& services, const std::stop_token& stop) {
+  struct stat status {};
+  switch (name.kind) {
+    case ContextName::Kind::input:
+      if (!options.standard_input)
+        throw Error(Errc::invalid_argument, "there is no standard input to read a context from");
+      return unpacked(options.standard_input(), "standard input", services);
+    case ContextName::Kind::path:
+      return local(name.text, services);
+    case ContextName::Kind::git:
+      // A directory may well be called like a repository.
+      if (name.text.find("://") == std::string::npos && ::stat(name.text.c_str(), &status) == 0)
+        return local(name.text, services);
+      return from_git(name.text, options, services, stop);
+    case ContextName::Kind::http: {
+      if (!services.fetch)
+        throw Error(Errc::unsupported, "this build has no way to reach http servers");
+      UrlAnswer answer = services.fetch({.url = name.text});
+      if (!answer.body)
+        throw Error(Errc::invalid_content, cat(quoted(name.text), " has no content"));
+      return unpacked(std::move(answer.body), quoted(name.text), services);
+    }
+    case ContextName::Kind::image:
+      break;
+  }
+  throw Error(Errc::invalid_argument, cat("the image ", quoted(name.text), " is no build context"));
+}
+
 }  // namespace
 
 ContextName parse_context_name(std::string_view text) {
@@ -113,7 +143,8 @@ ContextName parse_context_name(std::string_view text) {
     return {.kind = Kind::http, .text = std::string(text)};
   for (const std::string_view other : {"target:", "input:"}) {
     if (text.starts_with(other))
-      throw Error(Errc::unsupported, cat("a build context ", quoted(other), " is not implemented"));
+      throw Error(Errc::unsupported, cat("a build context ", quoted(other),
+                                         " is a bake file's: name a stage of the Containerfile"));
   }
   if (const std::size_t colon = text.find("://"); colon != std::string_view::npos)
     throw Error(Errc::invalid_argument,
@@ -140,31 +171,11 @@ std::optional<ContextName> named_context(const std::map<std::string, std::string
 
 FetchedContext fetch_context(const ContextName& name, const BuildOptions& options,
                              const BuildServices& services, const std::stop_token& stop) {
-  struct stat status {};
-  switch (name.kind) {
-    case ContextName::Kind::input:
-      if (!options.standard_input)
-        throw Error(Errc::invalid_argument, "there is no standard input to read a context from");
-      return unpacked(options.standard_input(), "standard input", services);
-    case ContextName::Kind::path:
-      return local(name.text, services);
-    case ContextName::Kind::git:
-      // A directory may well be called like a repository.
-      if (name.text.find("://") == std::string::npos && ::stat(name.text.c_str(), &status) == 0)
-        return local(name.text, services);
-      return from_git(name.text, options, services, stop);
-    case ContextName::Kind::http: {
-      if (!services.fetch)
-        throw Error(Errc::unsupported, "this build has no way to reach http servers");
-      UrlAnswer answer = services.fetch({.url = name.text});
-      if (!answer.body)
-        throw Error(Errc::invalid_content, cat(quoted(name.text), " has no content"));
-      return unpacked(std::move(answer.body), quoted(name.text), services);
-    }
-    case ContextName::Kind::image:
-      break;
+  try {
+    return fetched_context(name, options, services, stop);
+  } catch (const Error& e) {
+    throw Error(e.code(), hide_credentials(e.what()), e.detail());
   }
-  throw Error(Errc::invalid_argument, cat("the image ", quoted(name.text), " is no build context"));
 }
 
 }  // namespace lade::build

@@ -29,14 +29,16 @@ void DebugShellRunner::open_shell(sandbox::RuntimeConfig step, int status,
   } else {
     before = false;
   }
-  // The terminal is the shell's input; it is opened to write as well.
-  step.process.args = {"/bin/sh", "-c", "exec /bin/sh -i >&0 2>&0"};
+  step.process.args = {"/bin/sh", "-i"};
+  step.process.terminal = true;
   if (!options_.term.empty()) set_variable(step.process.env, "TERM", options_.term);
   options_.say(cat("the step ended with status ", status, ": a shell in the state ",
                    before ? "before" : "after", " it; exit or Ctrl-D to leave"));
   try {
-    const sandbox::StepStatus ended =
-        inner_.run(step, {.output = call.output, .input = options_.terminal}, stop);
+    sandbox::StepStatus ended;
+    options_.with_terminal([&](int console_socket) {
+      ended = inner_.run(step, {.output = call.output, .console_socket = console_socket}, stop);
+    });
     if (ended.exit_status == 127) options_.say("the image has no /bin/sh");
   } catch (const Error& e) {  // the step's own failure is what the build ends with
     options_.say(cat("no shell: ", e.what()));

@@ -18,14 +18,17 @@ enum class ShellState {
 
 struct DebugShellOptions {
   ShellState state = ShellState::before;
-  int terminal = 0;       ///< descriptor of the user's terminal, open to read and write
+  /// Calls what it is given with a socket for StepCall::console_socket, and connects the terminal
+  /// that comes out of it with the user's meanwhile.
+  std::function<void(const std::function<void(int console_socket)>&)> with_terminal = {};
   std::string term = {};  ///< TERM for the shell; "" for none
   /// Tells the user something, in a line without its end.
   std::function<void(std::string_view)> say = {};
 };
 
 /// Runs steps by another runner. When the first one fails it opens a shell in the step's sandbox,
-/// with its environment, mounts and user, on the user's terminal, and gives the step's status when
+/// with its environment, mounts and user, on a terminal of its own that is connected with the
+/// user's (so Ctrl-C and Ctrl-Z are for what runs in the shell), and gives the step's status when
 /// the shell has ended. What the shell changes is dropped. Steps that are running go on. Without
 /// overlayfs there is no tree from before the step: the shell then sees the one after it, and says
 /// so.

@@ -9,9 +9,9 @@ namespace lade::build {
 
 std::string Instruction::label() const {
   constexpr std::size_t kMaxLabel = 300;
-  std::string text = cat(line_.keyword, " ", line_.arguments);
+  std::string text = hide_credentials(cat(line_.keyword, " ", line_.arguments));
   if (text.size() > kMaxLabel) text = cat(text.substr(0, kMaxLabel), "...");
-  return printable(hide_credentials(text));
+  return printable(text);
 }
 
 FlagSet::FlagSet(std::string_view keyword, std::vector<Flag> flags,

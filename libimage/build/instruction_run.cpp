@@ -68,7 +68,8 @@ class Run final : public Instruction {
     key.add(sandbox::name_of(network));
     key.add(oci::to_string(stage.platform()));  // an emulated program sees its platform
     key.add(security_ == Security::insecure ? "insecure" : "sandbox");
-    key.add_all(key_of_run_options(stage.run().options().run));
+    for (const StepInput& input : inputs_of_run_options(stage.run().options().run))
+      key.add(input.name).add(input.value);
     for (const RunDevice& device : devices_)
       key.add(cat("device ", device.name, device.required ? " required" : ""));
     std::vector<RunMount> mounts;
@@ -119,6 +120,9 @@ class Run final : public Instruction {
     key.note("working directory", stage.config().working_dir).note("user", stage.config().user);
     key.note("network", sandbox::name_of(network));
     key.note("platform", oci::to_string(stage.platform()));
+    key.note("security", security_ == Security::insecure ? "insecure" : "sandbox");
+    for (const StepInput& input : inputs_of_run_options(stage.run().options().run))
+      key.note(cat("option ", input.name), input.value);
     for (const std::string& mount : mounts_) key.note(cat("mount ", mount), "given");
     add_mounts(key, stage, mounts);
     return key.take_inputs();

@@ -99,7 +99,9 @@ BuiltImage built_image(BuildRun& run, FinishedTarget target, const std::string& 
       .manifest = {.descriptor = {.digest = sha256_of("")}, .raw = {}, .parsed = oci::Unknown{}},
       .config = std::move(state.image),
       .root = settled(run.services().store, state.root),
-      .base_layers = options.squash == Squash::all ? 0 : state.base_layers};
+      .base_layers = options.squash == Squash::all ? 0 : state.base_layers,
+      .annotations = std::move(state.annotations)};
+  for (const std::string& key : options.remove_annotations) image.annotations.erase(key);
   if (options.sbom) image.attestations.push_back(sbom(state.root, name, run.created(), stop));
   if (options.provenance) image.attestations.push_back(provenance(facts_of(run, image.platform)));
   return image;

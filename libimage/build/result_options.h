@@ -51,6 +51,9 @@ struct ResultOptions {
   std::vector<Annotation> annotations = {};
   bool created_annotation = false;  ///< org.opencontainers.image.created on the manifests
   bool inherit_labels = true;       ///< from base images
+  /// Manifests start with the annotations of the image that the stage is from, but for these.
+  bool inherit_annotations = false;
+  std::vector<std::string> remove_annotations = {};
   std::vector<std::string> remove_labels = {};
   bool omit_history = false;
   std::vector<std::string> os_features = {};   ///< added to the config's

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
@@ -28,7 +29,6 @@ void set_capabilities(const RunOptions& options, std::set<std::string>& capabili
 
 /// The rights that the options give; nullopt: the default ones.
 std::optional<sandbox::StepRights> rights_of(const RunOptions& options, Security security) {
-  constexpr std::uint64_t kMaxProfileBytes = std::uint64_t{4} << 20U;
   sandbox::StepRights rights;
   if (security == Security::insecure) {
     rights.capabilities = all_capabilities();
@@ -44,7 +44,7 @@ std::optional<sandbox::StepRights> rights_of(const RunOptions& options, Security
   if (options.seccomp == "unconfined") {
     rights.seccomp = sandbox::StepRights::Seccomp::unconfined;
   } else if (!options.seccomp.empty()) {
-    rights.seccomp_json = read_file(options.seccomp, kMaxProfileBytes);
+    rights.seccomp_json = options.seccomp;
   }
   return rights;
 }
@@ -80,6 +80,9 @@ void apply_run_options(const RunOptions& options, Security security, sandbox::Ru
     if (options.cpu != sandbox::CpuLimits{}) step.resources->cpu = options.cpu;
   }
   for (const sandbox::StepEdits& device : options.devices) sandbox::apply_edits(device, step);
+  if (!options.cgroup_parent.empty())
+    step.cgroups_path =
+        cat("/", options.cgroup_parent, "/lade-step-", ::getpid(), "-", random_name(8));
   if (const auto rights = rights_of(options, security)) sandbox::set_rights(step, *rights);
   unmask(options.unmask, step.masked_paths);
   unmask(options.unmask, step.readonly_paths);
@@ -95,20 +98,25 @@ bool is_ip_address(const std::string& text) {
          ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
 }
 
-std::vector<std::string> key_of_run_options(const RunOptions& options) {
-  std::vector<std::string> out;
-  for (const auto& [name, address] : options.hosts) out.push_back(cat("host ", name));
+std::vector<StepInput> inputs_of_run_options(const RunOptions& options) {
+  std::vector<StepInput> out;
+  const auto add = [&](std::string name, std::string value = "given") {
+    out.push_back({.name = std::move(name), .value = std::move(value)});
+  };
+  for (const auto& [name, address] : options.hosts) add(cat("--add-host ", name));
   for (const sandbox::Rlimit& limit : options.limits)
-    out.push_back(cat("limit ", limit.type, " ", limit.soft, " ", limit.hard));
-  for (const std::string& name : options.add_capabilities) out.push_back(cat("add ", name));
-  for (const std::string& name : options.drop_capabilities) out.push_back(cat("drop ", name));
-  if (options.no_new_privileges) out.emplace_back("no-new-privileges");
-  if (!options.seccomp.empty()) out.push_back(cat("seccomp ", options.seccomp));
-  for (const std::string& path : options.mask) out.push_back(cat("mask ", path));
-  for (const std::string& path : options.unmask) out.push_back(cat("unmask ", path));
-  for (const std::string& word : options.device_words) out.push_back(cat("device ", word));
+    add(cat("--ulimit ", limit.type), cat(limit.soft, ":", limit.hard));
+  for (const std::string& name : options.add_capabilities) add(cat("--cap-add ", name));
+  for (const std::string& name : options.drop_capabilities) add(cat("--cap-drop ", name));
+  if (options.no_new_privileges) add("--security-opt no-new-privileges");
+  if (!options.seccomp.empty())
+    add("--security-opt seccomp",
+        options.seccomp == "unconfined" ? options.seccomp : sha256_of(options.seccomp).str());
+  for (const std::string& path : options.mask) add(cat("--security-opt mask ", path));
+  for (const std::string& path : options.unmask) add(cat("--security-opt unmask ", path));
+  for (const std::string& word : options.device_words) add(cat("--device ", word));
   for (const RunVolume& volume : options.volumes)
-    out.push_back(cat("volume ", volume.target, volume.readonly ? " ro " : " rw ", volume.source));
+    add(cat("--volume ", volume.target), cat(volume.source, volume.readonly ? " ro" : " rw"));
   return out;
 }
 

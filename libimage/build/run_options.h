@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "libimage/build/step_key.h"
 #include "libimage/sandbox/runtime_config.h"
 #include "libimage/sandbox/step_edits.h"
 
@@ -31,7 +32,7 @@ struct RunOptions {
   std::set<std::string> add_capabilities = {};  ///< "CAP_NET_ADMIN"
   std::set<std::string> drop_capabilities = {};
   bool no_new_privileges = false;
-  std::string seccomp = {};              ///< "unconfined", or a profile's path; "": the default
+  std::string seccomp = {};  ///< "unconfined", or a profile's text (JSON); "": the default
   std::vector<std::string> mask = {};    ///< further paths that nobody sees
   std::vector<std::string> unmask = {};  ///< paths that are neither masked nor read-only; "ALL"
   std::vector<RunVolume> volumes = {};
@@ -44,6 +45,7 @@ struct RunOptions {
   std::set<std::string> allow_devices = {};  ///< names that RUN --device may use; "*": all
   bool allow_insecure = false;               ///< RUN --security=insecure may be used
   bool allow_host_network = false;  ///< RUN --network=host may be used where the build's is another
+  std::string cgroup_parent = {};  ///< clean path from the hierarchies' roots; "": our own group
 };
 
 /// RUN --security.
@@ -55,9 +57,9 @@ enum class Security {
 /// Puts the options into a step.
 void apply_run_options(const RunOptions& options, Security security, sandbox::RuntimeConfig& step);
 
-/// What of them decides a step's result, for its key; not the limits of resources, addresses of
-/// hosts and name servers (as BuildKit).
-std::vector<std::string> key_of_run_options(const RunOptions& options);
+/// What of them decides a step's result, by name, for its key and for explanations; not the limits
+/// of resources, addresses of hosts and name servers (as BuildKit).
+std::vector<StepInput> inputs_of_run_options(const RunOptions& options);
 
 /// True for an IPv4 or IPv6 address as hosts(5) has it.
 bool is_ip_address(const std::string& text);

@@ -215,7 +215,8 @@ class Solver {
         if (stage.from.count(from) == 0 && from != stage.base_context) unknown.from.insert(from);
       }
     }
-    if (!unknown.from.empty()) throw unknown;
+    for (const auto& trigger : running.triggers) add_unshared(stage, *trigger, unknown.declares);
+    if (!unknown.from.empty() || !unknown.declares.empty()) throw unknown;
   }
 
   [[nodiscard]] bool is_target(const GraphStage& stage) const {
@@ -256,14 +257,15 @@ class Solver {
 
   /// Only a base of another build can bring a trigger whose argument a stage that was taken for the
   /// same on all platforms declares.
-  void check_shared_trigger(const GraphStage& stage, const Instruction& trigger) const {
+  void add_unshared(const GraphStage& stage, const Instruction& trigger,
+                    std::set<std::string>& names) const {
     if (!stage.shared) return;
     for (const std::string& name : trigger.declares()) {
+      if (stage.declares.count(name) > 0) continue;
       for (const BuildTarget& target : run_.targets()) {
         if (get_variable(target.globals, name) !=
             get_variable(run_.targets().front().globals, name))
-          throw Error(Errc::unsupported,
-                      cat("it depends on the platform: build one platform at a time"));
+          names.insert(name);
       }
     }
   }
@@ -295,7 +297,6 @@ class Solver {
           throw Error(Errc::invalid_content,
                       cat("an ONBUILD trigger cannot be ", quoted(line.keyword)));
         out.push_back(parse_instruction({line, '\\'}));
-        check_shared_trigger(stage, *out.back());
         if (out.back()->is_extended() && !run_.options().extensions)
           throw Error(Errc::invalid_argument,
                       "an extension of this program's own: allow it with --extensions");
@@ -321,7 +322,7 @@ class Solver {
     try {
       instruction.execute(context);
     } catch (const Error& e) {
-      notify(Kind::failed, item, label, e.what());
+      notify(Kind::failed, item, label, hide_credentials(e.what()));
       const Error placed = run_.file().source->error(
           e.code(), instruction.line().lines, cat(instruction.label(), ": ", e.what()), e.detail());
       const std::string notes = context.failure_notes();

@@ -13,10 +13,12 @@
 namespace lade::build {
 
 /// Thrown by solve(): a base image's triggers read stages, images or contexts that the graph does
-/// not have. Nothing of that stage has been executed; what other stages made is in the cache.
+/// not have, or an argument that differs between the platforms that share the stage. Nothing of
+/// that stage has been executed; what other stages made is in the cache.
 struct NewTriggerSources {
   std::size_t stage = 0;  ///< in the Containerfile
   std::set<std::string> from = {};
+  std::set<std::string> declares = {};  ///< arguments that keep the stage of platforms apart
 };
 
 /// Returns the last stage for each of the graph's platforms, all its layers in the store. The first

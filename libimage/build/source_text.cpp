@@ -19,7 +19,7 @@ std::string hide_credentials(std::string_view text) {
        found = text.find(kScheme)) {
     out += text.substr(0, found + kScheme.size());
     text.remove_prefix(found + kScheme.size());
-    const std::string_view authority = text.substr(0, text.find_first_of("/?# \t\"'"));
+    const std::string_view authority = text.substr(0, text.find_first_of("/?#\\\"'<> \t\r\n"));
     if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
       text.remove_prefix(at + 1);
   }
@@ -27,7 +27,7 @@ std::string hide_credentials(std::string_view text) {
 }
 
 SourceText::SourceText(std::string name, std::string text)
-    : name_(std::move(name)), text_(std::move(text)) {
+    : name_(hide_credentials(name)), text_(std::move(text)) {
   for (std::size_t end = text_.find('\n'); end != std::string::npos;
        end = text_.find('\n', end + 1))
     starts_.push_back(end + 1);
@@ -65,7 +65,8 @@ std::string SourceText::excerpt(const LineRange& lines) const {
 
 Error SourceText::error(Errc code, const LineRange& lines, std::string_view message,
                         ErrorDetail detail) const {
-  return Error(code, cat(place(lines), ": ", message, "\n", excerpt(lines)), std::move(detail));
+  return Error(code, cat(place(lines), ": ", hide_credentials(message), "\n", excerpt(lines)),
+               std::move(detail));
 }
 
 }  // namespace lade::build

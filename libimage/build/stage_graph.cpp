@@ -82,7 +82,8 @@ class GraphBuilder {
     }
     const auto triggers = triggers_.find(index);
     if (triggers == triggers_.end()) return out;
-    for (const std::string& from : triggers->second) {
+    out.declares = triggers->second.declares;
+    for (const std::string& from : triggers->second.from) {
       try {
         if (out.from.count(from) == 0)
           out.from.emplace(from, resolve_from(from, index, source.from.lines, out.platform));
@@ -198,14 +199,16 @@ class GraphMerger {
         a.platform != b.platform || a.from != b.from)
       return false;
     const StageSource& source = file_.stages[a.index];
-    return std::all_of(
-        source.instructions.begin(), source.instructions.end(), [&](const auto& instruction) {
-          const std::vector<std::string> names = instruction->declares();
-          return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
-            return get_variable(targets_[a.target].globals, name) ==
-                   get_variable(targets_[b.target].globals, name);
-          });
-        });
+    const auto is_equal = [&](const std::string& name) {
+      return get_variable(targets_[a.target].globals, name) ==
+             get_variable(targets_[b.target].globals, name);
+    };
+    return std::all_of(a.declares.begin(), a.declares.end(), is_equal) &&
+           std::all_of(source.instructions.begin(), source.instructions.end(),
+                       [&](const auto& instruction) {
+                         const std::vector<std::string> names = instruction->declares();
+                         return std::all_of(names.begin(), names.end(), is_equal);
+                       });
   }
 
   const Containerfile& file_;

@@ -47,11 +47,16 @@ struct GraphStage {
   std::string base_context = {};  ///< the name of a base that is a context
   oci::Platform platform = {};
   std::map<std::string, TreeRef> from = {};  ///< by the text of --from
+  std::set<std::string> declares = {};       ///< TriggerFacts::declares
 };
 
-/// What ONBUILD triggers of base images name with --from, by the stage's index in the file: known
-/// only when the bases are.
-using TriggerSources = std::map<std::size_t, std::set<std::string>>;
+/// What ONBUILD triggers of a base image need to know before: known only when the base is.
+struct TriggerFacts {
+  std::set<std::string> from = {};      ///< what they name with --from
+  std::set<std::string> declares = {};  ///< arguments of theirs that differ between the platforms
+};
+/// By the stage's index in the file.
+using TriggerSources = std::map<std::size_t, TriggerFacts>;
 
 struct StageGraph {
   std::vector<GraphStage> stages = {};    ///< each after all that it needs

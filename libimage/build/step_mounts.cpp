@@ -123,6 +123,37 @@ void StepMounts::bind(StageContext& stage, const RunMount& mount) {
   if (mount.readonly) mounts_.back().options.emplace_back("ro");
 }
 
+/// Has the cache begin as a piece of a context or of a tree; returns what names that content.
+std::string StepMounts::seed_cache(StageContext& stage, const RunMount& mount,
+                                   CacheMountOptions& options) {
+  const std::string source = clean_path(mount.source);
+  if (const auto context = context_of(stage, mount)) {
+    BuildContext& files = context->files;
+    StepKey content("seed of a cache");
+    add_sources(content, files, match_sources(files, cat("/", mount.source)), stage.run().jobs(),
+                stage.stop());
+    options.seed = [&stage, &files, path = context->path, source](const DirFd& tree) {
+      const auto directory = real_path(path);
+      if (!directory) throw_errno(cat("open ", quoted(path)));
+      ShownPiece piece{.source = source, .destination = "/", .hidden = files.hidden()};
+      if (::geteuid() == 0) piece.owners = ShownPiece::Owners::root;
+      const ShownTree copy = copied_directory(stage.run().services().store, *directory, piece);
+      copy_tree(open_dir(proc_path(copy.piece.get())), tree);
+    };
+    return cat("context ", content.str());
+  }
+  const RootFs& from = stage.tree_of(mount.from);
+  options.seed = [&from, source](const DirFd& tree) {
+    const std::string whole = from.whole();
+    if (whole.empty()) return;
+    const DirFd root = open_dir(whole);
+    copy_tree(DirFd(open_in_root(root, source.empty() ? "." : source, O_RDONLY | O_DIRECTORY)),
+              tree);
+  };
+  const auto chain = from.chain();
+  return cat(chain ? chain->value.str() : std::string("scratch"), " ", mount.source);
+}
+
 void StepMounts::cache(StageContext& stage, const RunMount& mount) {
   const std::string target = target_of(stage, mount);
   LocalStore& store = stage.run().services().store;
@@ -141,19 +172,7 @@ void StepMounts::cache(StageContext& stage, const RunMount& mount) {
   if (mount.uid) add("uid", cat(*mount.uid));
   if (mount.gid) add("gid", cat(*mount.gid));
   if (!mount.from.empty()) {
-    if (context_of(stage, mount))
-      throw Error(Errc::unsupported, "a cache that begins as a build context is not implemented");
-    const RootFs& from = stage.tree_of(mount.from);
-    const auto chain = from.chain();
-    add("from", cat(chain ? chain->value.str() : std::string("scratch"), " ", mount.source));
-    options.seed = [&from, &mount](const DirFd& tree) {
-      const std::string whole = from.whole();
-      if (whole.empty()) return;
-      const DirFd root = open_dir(whole);
-      const std::string source = clean_path(mount.source);
-      copy_tree(DirFd(open_in_root(root, source.empty() ? "." : source, O_RDONLY | O_DIRECTORY)),
-                tree);
-    };
+    add("from", seed_cache(stage, mount, options));
   } else if (!mount.source.empty()) {
     throw Error(Errc::invalid_content, "source belongs to from");
   }

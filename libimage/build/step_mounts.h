@@ -28,6 +28,8 @@ class StepMounts {
  private:
   void bind(StageContext& stage, const RunMount& mount);
   void cache(StageContext& stage, const RunMount& mount);
+  static std::string seed_cache(StageContext& stage, const RunMount& mount,
+                                CacheMountOptions& options);
   void tmpfs(StageContext& stage, const RunMount& mount);
   void secret(StageContext& stage, const RunMount& mount);
   void agent(StageContext& stage, const RunMount& mount);

@@ -105,6 +105,11 @@ ShownTree show_directory(LocalStore& store, const std::string& path, const Shown
   return show_copy(store, &tree, piece);
 }
 
+ShownTree copied_directory(LocalStore& store, const std::string& path, const ShownPiece& piece) {
+  const DirFd tree = open_dir(path);
+  return show_copy(store, &tree, piece);
+}
+
 ShownTree show_root(LocalStore& store, const RootFs& root, const ShownPiece& piece) {
   std::vector<std::string> trees = root.trees();
   if (trees.empty()) return show_copy(store, nullptr, piece);

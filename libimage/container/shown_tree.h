@@ -30,6 +30,9 @@ struct ShownPiece {
 /// Shows a piece of the directory `path` of this machine.
 ShownTree show_directory(LocalStore& store, const std::string& path, const ShownPiece& piece);
 
+/// A copy of a piece of the directory `path`: `piece` of what is returned is it.
+ShownTree copied_directory(LocalStore& store, const std::string& path, const ShownPiece& piece);
+
 /// Shows a piece of `root`.
 ShownTree show_root(LocalStore& store, const RootFs& root, const ShownPiece& piece);
 

@@ -8,6 +8,7 @@
 #include "libimage/copy/document_cache.h"
 #include "libimage/copy/family.h"
 #include "libimage/copy/narrowing.h"
+#include "libimage/copy/platforms.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/name/platform.h"
 #include "libimage/seekable/seekable.h"
@@ -154,6 +155,16 @@ class Planner {
     return plan_.convert_to && !untouched_ && converts(document, *plan_.convert_to);
   }
 
+  /// True if the destination holds no such thing. The index keeps its bytes, and names it still.
+  [[nodiscard]] bool is_left_out(const Descriptor& child) {
+    if (accepts_.artifacts || oci::is_index(child.media_type) || oci::is_schema1(child.media_type))
+      return false;
+    if (!is_document(child) || is_attestation(child)) return true;
+    const DocumentCache::Shared document = documents_.get(child);
+    const auto* manifest = std::get_if<oci::Manifest>(&document->parsed);
+    return manifest != nullptr && !is_image(*manifest);
+  }
+
   void add_children(const oci::Index& index, std::size_t depth) {
     std::vector<Descriptor> readable;
     for (const Descriptor& child : index.manifests) {
@@ -162,7 +173,11 @@ class Planner {
     documents_.fetch(readable);
     for (const Descriptor& child : index.manifests) {
       if (!is_copied(child) || documents_seen_.contains(child.digest)) continue;
-      if (is_document(child)) {
+      if (is_left_out(child)) {
+        plan_.warnings.push_back(cat("index entry ", child.digest.str(),
+                                     " stays behind: the destination holds images only, and this "
+                                     "is none"));
+      } else if (is_document(child)) {
         add(*documents_.get(child), depth + 1);
       } else if (oci::is_schema1(child.media_type)) {
         throw Error(Errc::unsupported,

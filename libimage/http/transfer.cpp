@@ -1,11 +1,11 @@
 #include "libimage/http/transfer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/http/curl_error.h"
 
 namespace lade {
 namespace {
@@ -17,65 +17,6 @@ constexpr std::size_t kPieceBytes = std::size_t{256} * 1024;
 constexpr std::size_t kMaxSpares = 2;
 // Larger bodies ask first ("Expect: 100-continue"), so that a refusal does not cost their upload.
 constexpr std::uint64_t kAskFirstBytes = std::uint64_t{1} << 20;
-
-Errc code_of(CURLcode result) {
-  switch (result) {
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_OPERATION_TIMEDOUT:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-    case CURLE_SEND_FAIL_REWIND:  // a kept connection was dead, and the body cannot be read twice
-    case CURLE_PROXY:
-    case CURLE_SSL_CONNECT_ERROR:
-      return Errc::unavailable;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-      return Errc::denied;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return Errc::invalid_content;
-    default:
-      return Errc::io;
-  }
-}
-
-/// As if the system had said it: so that callers can tell that no connection came about.
-ErrorDetail detail_of(CURLcode result, bool connected) {
-  if (connected) return {};
-  switch (result) {
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-      return ErrnoDetail{EHOSTUNREACH};
-    case CURLE_COULDNT_CONNECT:
-      return ErrnoDetail{ECONNREFUSED};
-    case CURLE_OPERATION_TIMEDOUT:
-      return ErrnoDetail{ETIMEDOUT};
-    case CURLE_SSL_CONNECT_ERROR:
-      return ErrnoDetail{EPROTO};
-    default:
-      return {};
-  }
-}
-
-std::string lower_first(std::string text) {
-  const std::string_view rest =
-      std::string_view(text).substr(std::min<std::size_t>(1, text.size()));
-  const std::string_view first_word = rest.substr(0, rest.find(' '));
-  const bool word = !first_word.empty() &&
-                    std::all_of(first_word.begin(), first_word.end(),
-                                [](char c) { return (c >= 'a' && c <= 'z') || c == '\''; });
-  if (word && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
-  return text;
-}
 
 }  // namespace
 

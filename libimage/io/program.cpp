@@ -1,5 +1,6 @@
 #include "libimage/io/program.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -119,6 +120,24 @@ class Child {
   pid_t pid_ = 0;
 };
 
+/// How long poll(2) may wait.
+class Deadline {
+ public:
+  explicit Deadline(const std::optional<std::chrono::milliseconds>& timeout) {
+    if (timeout) end_ = std::chrono::steady_clock::now() + *timeout;
+  }
+  /// -1: without end; 0: it is over.
+  [[nodiscard]] int milliseconds_left() const {
+    if (!end_) return -1;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        *end_ - std::chrono::steady_clock::now());
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000'000));
+  }
+
+ private:
+  std::optional<std::chrono::steady_clock::time_point> end_;
+};
+
 /// Reads what is there into `out`; false at the end.
 bool take(int fd, std::string& out) {
   char chunk[16384];
@@ -147,11 +166,14 @@ ProgramResult run_program(const ProgramCall& call, const std::stop_token& stop) 
   ProgramResult result;
   pollfd waiting[] = {
       {out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}, {stopped.get(), POLLIN, 0}};
+  const Deadline deadline(call.timeout);
   while (waiting[0].fd >= 0 || waiting[1].fd >= 0) {
-    if (::poll(waiting, 3, -1) < 0) {
+    const int ready = ::poll(waiting, 3, deadline.milliseconds_left());
+    if (ready < 0) {
       if (errno == EINTR) continue;
       throw_errno("wait for a program");
     }
+    if (ready == 0) throw Error(Errc::command_failed, cat(quoted(call.path), " does not answer"));
     if (waiting[2].revents != 0) throw Cancelled();
     if (waiting[0].revents != 0 && !take(waiting[0].fd, result.out)) waiting[0].fd = -1;
     if (waiting[1].revents != 0 && !take(waiting[1].fd, result.err)) waiting[1].fd = -1;

@@ -1,5 +1,7 @@
-/// Programs of the system, run for what they print (git, cpp).
+/// Programs of the system, run for what they print (git, cpp, credential helpers).
 #pragma once
+#include <chrono>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -7,12 +9,13 @@
 namespace lade {
 
 struct ProgramCall {
-  std::string path;                                ///< the executable
-  std::vector<std::string> args = {};              ///< what follows argv[0]
-  std::vector<std::string> environment = {};       ///< NAME=value; nothing else is passed on
-  std::string directory = {};                      ///< where it runs; "": here
-  std::string input = {};                          ///< its standard input; "": empty
-  std::size_t max_output = std::size_t{1} << 20U;  ///< more is Error{limit_exceeded}
+  std::string path;                                       ///< the executable
+  std::vector<std::string> args = {};                     ///< what follows argv[0]
+  std::vector<std::string> environment = {};              ///< NAME=value; nothing else is passed on
+  std::string directory = {};                             ///< where it runs; "": here
+  std::string input = {};                                 ///< its standard input; "": empty
+  std::size_t max_output = std::size_t{1} << 20U;         ///< more is Error{limit_exceeded}
+  std::optional<std::chrono::milliseconds> timeout = {};  ///< longer is Error{command_failed}
 };
 
 struct ProgramResult {
@@ -22,7 +25,8 @@ struct ProgramResult {
 };
 
 /// Runs it to its end, with all that it starts in one process group, which is killed when `stop` is
-/// requested (Cancelled) or a bound is exceeded. No shell is involved, and no descriptor inherited.
+/// requested (Cancelled), a bound is exceeded or the time is over. No shell is involved, and no
+/// descriptor inherited.
 ProgramResult run_program(const ProgramCall& call, const std::stop_token& stop);
 
 /// What a status of waitpid(2) means: the exit status, 128 + n if signal n ended the process.

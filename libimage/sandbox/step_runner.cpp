@@ -70,18 +70,22 @@ class FilterCache {
 class StepCgroup {
  public:
   StepCgroup(const RuntimeConfig& step, std::vector<std::string>& warnings) {
-    if (!step.resources || *step.resources == Resources{}) return;
+    const Resources resources = step.resources.value_or(Resources{});
+    if (resources == Resources{} && step.cgroups_path.empty()) return;
     sweep_groups();
-    const std::set<std::string> wanted = controllers_for(*step.resources);
+    const std::set<std::string> wanted = controllers_for(resources);
     const auto tell = [&](const std::string& text) { warnings.push_back(text); };
     try {
       const std::string path = step.cgroups_path.empty()
                                    ? cat(kGroupPrefix, ::getpid(), "-", random_name(8))
                                    : step.cgroups_path;
-      group_ = Cgroup::create(path, &wanted);
-      group_.apply(*step.resources, Cgroup::Failure::is_told, tell);
+      // A group that was named is wanted for itself.
+      group_ = Cgroup::create(path, step.cgroups_path.empty() ? &wanted : nullptr);
+      group_.apply(resources, Cgroup::Failure::is_told, tell);
     } catch (const Error& e) {
-      tell(cat("limits are not set: ", e.what()));
+      tell(
+          cat(resources == Resources{} ? "the step has no control group: " : "limits are not set: ",
+              e.what()));
       group_ = Cgroup();
     }
   }
@@ -251,6 +255,8 @@ class BuiltinRunner final : public StepRunner {
 /// Launches the step as `plan` has it (its streams are added here) and follows it to its end.
 int run_to_end(LaunchPlan plan, const StepCall& call, const std::stop_token& stop) {
   const RuntimeConfig& step = plan.config;
+  if (step.process.terminal && call.console_socket < 0)
+    throw Error(Errc::unsupported, "step: process.terminal: nobody takes its other end");
   if (stop.stop_requested()) throw Cancelled();
   if (step.root.overlay) prepare_overlay(*step.root.overlay);
   for (const Mount& mount : step.mounts) {

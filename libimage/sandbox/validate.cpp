@@ -367,7 +367,6 @@ void validate_hosted_step(const RuntimeConfig& config) {
   if (pid == config.namespaces.end() || !pid->second.empty()) {
     unsupported("linux.namespaces: without its own mount and pid namespaces");
   }
-  if (config.process.terminal) unsupported("process.terminal: a step has none");
 }
 
 }  // namespace lade::sandbox

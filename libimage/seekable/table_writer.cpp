@@ -201,11 +201,12 @@ std::string TableWriter::chunk_members(const Pending& entry, const WrittenChunk&
     const BlobRange last = whole ? places_.place_of(entry.chunks.back().member) : place;
     json += cat(",\"endOffset\":", last.offset + last.size);
   }
-  if (several) json += cat(",\"chunkSize\":", chunk.size);
+  if (several || chunk.zeros) json += cat(",\"chunkSize\":", chunk.size);
   if (chunk.file_offset != 0) json += cat(",\"chunkOffset\":", chunk.file_offset);
   if (several || format_ == SeekableFormat::estargz) {
     json += cat(",\"chunkDigest\":\"", chunk.digest ? chunk.digest->str() : entry.digest, "\"");
   }
+  if (chunk.zeros) json += R"(,"chunkType":"zeros")";
   return json;
 }
 

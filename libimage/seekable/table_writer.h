@@ -39,6 +39,7 @@ struct WrittenChunk {
   std::uint64_t file_offset = 0;
   std::uint64_t size = 0;
   std::optional<Digest> digest = {};  ///< nullopt: the file's
+  bool zeros = false;                 ///< a hole
 };
 
 /// An entry of the tar and where its content went.

@@ -13,63 +13,27 @@
 #include "libimage/seekable/footer.h"
 #include "libimage/seekable/seekable.h"
 #include "libimage/seekable/table_writer.h"
+#include "libimage/seekable/tap.h"
 #include "libimage/seekable/tar_split.h"
 
 namespace lade {
 namespace seekable {
 namespace {
 
-/// Headers in front of one entry together; honest ones have a few kilobytes.
-constexpr std::size_t kMaxHeaderBytes = std::size_t{16} * 1024 * 1024;
-
 /// Table and tar-split data are compressed in pieces of this size, which keeps their buffers small.
 constexpr std::size_t kTablePiece = std::size_t{256} * 1024;
 
+/// What a hole is made of: blocks of a file, in their places, with nothing but zeros. As large as
+/// makes a chunk of its own worth its line in the table. Part of the output format.
+constexpr std::size_t kHoleBlock = std::size_t{64} * 1024;
+static_assert(kChunkBytes % kHoleBlock == 0);
+
+bool is_zeros(ByteView bytes) {
+  return bytes.front() == std::byte{0} &&
+         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
 constexpr std::size_t kTarTrailer = std::size_t{2} * 512;  // the end of every tar
-
-/// Keeps what the tar reader has read until the writer takes it: the bytes of the tar as they are.
-class Tap final : public Source {
- public:
-  explicit Tap(Source& source) : source_(source) {}
-
-  std::size_t read(std::span<std::byte> out) override {
-    if (kept_.size() - at_ > kMaxHeaderBytes) {
-      throw Error(Errc::limit_exceeded, cat("tar stream: the headers of an entry have more than ",
-                                            kMaxHeaderBytes, " bytes"));
-    }
-    failed_ = true;
-    const std::size_t got = source_.read(out);
-    failed_ = false;
-    const ByteView bytes = out.first(got);
-    kept_.insert(kept_.end(), bytes.begin(), bytes.end());
-    return got;
-  }
-
-  /// The next `count` bytes, all of which were read; valid until the next call.
-  ByteView take(std::uint64_t count) {
-    if (at_ > kept_.size() / 2) {
-      kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(at_));
-      at_ = 0;
-    }
-    const ByteView bytes = ByteView(kept_).subspan(at_, static_cast<std::size_t>(count));
-    at_ += bytes.size();
-    taken_ += count;
-    return bytes;
-  }
-  ByteView take_to(std::uint64_t position) { return take(position - taken_); }
-  ByteView take_kept() { return take(kept_.size() - at_); }
-  [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
-
-  /// True if the source threw, not the reader of what it gave.
-  [[nodiscard]] bool failed() const noexcept { return failed_; }
-
- private:
-  Source& source_;
-  std::vector<std::byte> kept_ = {};
-  std::size_t at_ = 0;  // in kept_: what is taken already
-  std::uint64_t taken_ = 0;
-  bool failed_ = false;
-};
 
 /// Counts what the members are, and leaves finishing to who writes behind them.
 class Behind final : public Sink {
@@ -119,7 +83,10 @@ class SeekableWriter {
   bool must_drop(const std::string& path) const;
   void write_entry(WrittenEntry written, ByteView headers);
   bool write_content(WrittenEntry& written);
+  void fill_buffer(std::size_t& filled);
   void write_file_bytes(WrittenEntry& written, ByteView data);
+  void write_chunks(WrittenEntry& written, ByteView data);
+  void write_bytes(ByteView data);
   void start_file();
   void end_chunk(WrittenEntry& written);
   void end_file(WrittenEntry& written);
@@ -155,6 +122,7 @@ class SeekableWriter {
   std::uint64_t crc_ = 0;
   std::uint64_t file_bytes_ = 0;
   std::uint64_t chunk_start_ = 0;
+  bool in_hole_ = false;  // the chunk is one of zeros
 };
 
 SeekableWriter::SeekableWriter(SeekableFormat format, Source& tar, Sink& out,
@@ -269,14 +237,29 @@ bool SeekableWriter::write_content(WrittenEntry& written) {
   if (written.entry.attributes.size == 0) return true;
   members_->cut();
   for (;;) {
-    std::size_t got = 0;
-    if (!describes([&] { got = reader_.read(buffer_); })) return false;
-    if (got == 0) break;
-    (void)tap_.take(got);
-    write_file_bytes(written, ByteView(buffer_).first(got));
+    std::size_t filled = 0;
+    const bool read = describes([&] { fill_buffer(filled); });
+    const ByteView bytes = ByteView(buffer_).first(filled);
+    if (!read) {
+      write_tar(bytes);
+      return false;
+    }
+    if (bytes.empty()) break;
+    write_file_bytes(written, bytes);
   }
   end_file(written);
   return true;
+}
+
+/// Bytes of the file, as many as the buffer holds but at its end: where holes are found does not
+/// depend on how the source gives them. `filled` counts them, also if the reader throws.
+void SeekableWriter::fill_buffer(std::size_t& filled) {
+  while (filled < buffer_.size()) {
+    const std::size_t got = reader_.read(std::span(buffer_).subspan(filled));
+    if (got == 0) break;
+    (void)tap_.take(got);
+    filled += got;
+  }
 }
 
 void SeekableWriter::start_file() {
@@ -285,26 +268,53 @@ void SeekableWriter::start_file() {
   crc_ = 0;
   file_bytes_ = 0;
   chunk_start_ = 0;
+  in_hole_ = false;
   chunker_ = Chunker();
 }
 
 void SeekableWriter::write_file_bytes(WrittenEntry& written, ByteView data) {
   if (format_ == SeekableFormat::zstd_chunked) crc_ = crc64_iso(crc_, data);
+  if (format_ != SeekableFormat::zstd_chunked ||
+      written.entry.attributes.size <= Chunker::kSmallest) {
+    write_chunks(written, data);
+    return;
+  }
+  while (!data.empty()) {
+    const ByteView block = data.first(std::min(data.size(), kHoleBlock));
+    data = data.subspan(block.size());
+    const bool zeros = block.size() == kHoleBlock && is_zeros(block);
+    const bool full = in_hole_ && file_bytes_ - chunk_start_ >= Chunker::kLargest;
+    if ((zeros != in_hole_ || full) && file_bytes_ != chunk_start_) end_chunk(written);
+    in_hole_ = zeros;
+    if (zeros) {
+      write_bytes(block);
+    } else {
+      write_chunks(written, block);
+    }
+  }
+}
+
+void SeekableWriter::write_chunks(WrittenEntry& written, ByteView data) {
   while (!data.empty()) {
     const std::size_t count = chunker_.take(data);
-    file_hasher_->update(data.first(count));
-    if (chunk_hasher_) chunk_hasher_->update(data.first(count));
-    write_tar(data.first(count));
-    file_bytes_ += count;
+    write_bytes(data.first(count));
     data = data.subspan(count);
     if (chunker_.at_end()) end_chunk(written);
   }
 }
 
+void SeekableWriter::write_bytes(ByteView data) {
+  file_hasher_->update(data);
+  if (chunk_hasher_) chunk_hasher_->update(data);
+  write_tar(data);
+  file_bytes_ += data.size();
+}
+
 void SeekableWriter::end_chunk(WrittenEntry& written) {
   WrittenChunk chunk{.member = members_->members(),
                      .file_offset = chunk_start_,
-                     .size = file_bytes_ - chunk_start_};
+                     .size = file_bytes_ - chunk_start_,
+                     .zeros = in_hole_};
   if (written.entry.attributes.size > Chunker::kSmallest) {
     // The first chunk is what the file's own digest is of so far.
     chunk.digest = chunk_hasher_ ? chunk_hasher_->digest() : file_hasher_->digest();
@@ -314,6 +324,7 @@ void SeekableWriter::end_chunk(WrittenEntry& written) {
   written.chunks.push_back(std::move(chunk));
   members_->cut();
   chunk_start_ = file_bytes_;
+  chunker_ = Chunker();
 }
 
 void SeekableWriter::end_file(WrittenEntry& written) {
@@ -421,29 +432,6 @@ void SeekableWriter::finish_estargz() {
 
 }  // namespace
 }  // namespace seekable
-
-std::optional<SeekableFormat> seekable_format_named(std::string_view name) noexcept {
-  if (name == "zstd:chunked") return SeekableFormat::zstd_chunked;
-  if (name == "estargz") return SeekableFormat::estargz;
-  return std::nullopt;
-}
-
-std::string_view codec_of(SeekableFormat format) noexcept {
-  return format == SeekableFormat::zstd_chunked ? "zstd" : "gzip";
-}
-
-std::optional<SeekableFormat> seekable_format_of(const oci::Descriptor& layer) {
-  if (!layer.annotations) return std::nullopt;
-  const std::string_view codec = oci::layer_codec(layer.media_type);
-  const auto has = [&](std::string_view key) {
-    return layer.annotations->contains(std::string(key));
-  };
-  if (codec == "zstd" && (has(seekable::kChunkedChecksum) || has(seekable::kSnapshotterChecksum))) {
-    return SeekableFormat::zstd_chunked;
-  }
-  if (codec == "gzip" && has(seekable::kStargzDigest)) return SeekableFormat::estargz;
-  return std::nullopt;
-}
 
 SeekableLayer write_seekable(SeekableFormat format, Source& tar, Sink& out,
                              const CompressOptions& options) {

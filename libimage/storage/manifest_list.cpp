@@ -5,6 +5,7 @@
 #include "libimage/base/timestamp.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/oci/json_writer.h"
+#include "libimage/storage/signature_data.h"
 
 namespace lade {
 namespace {
@@ -26,13 +27,13 @@ std::string instances_json(const ContainerStore& store, const std::string& id,
 
 }  // namespace
 
-void record_list(ContainerStore& store, const oci::Descriptor& list, const std::string& raw,
-                 const std::map<Digest, std::string>& images,
+void record_list(ContainerStore& store, const ListToRecord& list,
                  const std::vector<std::string>& names) {
-  const std::string id(list.digest.encoded());
+  const Digest& digest = list.descriptor.digest;
+  const std::string id(digest.encoded());
   if (!is_storage_id(id)) {
     throw Error(Errc::unsupported,
-                cat("container storage holds lists by sha256 digests, not ", list.digest.str()));
+                cat("container storage holds lists by sha256 digests, not ", digest.str()));
   }
   StoreUpdate update(store);
   GraphRoot& root = store.root();
@@ -44,15 +45,16 @@ void record_list(ContainerStore& store, const oci::Descriptor& list, const std::
     record.metadata = "{}";
     record.created = to_rfc3339(system_now());
   }
-  const auto add = [&](const std::string& key, const std::string& text, const Digest& digest) {
+  const auto add = [&](const std::string& key, const std::string& text, const Digest& of) {
     root.write_data(id, key, text);
-    record.set_data(key, static_cast<std::int64_t>(text.size()), digest);
+    record.set_data(key, static_cast<std::int64_t>(text.size()), of);
   };
-  add(manifest_key(list.digest), raw, list.digest);
-  add(std::string(kManifestKey), raw, list.digest);
-  const std::string instances = instances_json(store, id, images);
+  add(manifest_key(digest), list.raw, digest);
+  add(std::string(kManifestKey), list.raw, digest);
+  const std::string instances = instances_json(store, id, list.images);
   add(std::string(kInstancesKey), instances, sha256_of(instances));
-  record.digest = list.digest.str();
+  if (list.signatures) add_signatures(record, digest, *list.signatures, add);
+  record.digest = digest.str();
   for (const std::string& name : names) record.add_name(name);
   update.put_image(record);
 }

@@ -4,6 +4,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/digest/hasher.h"
 #include "libimage/oci/json_reader.h"
 #include "libimage/oci/json_writer.h"
 
@@ -57,6 +58,21 @@ void set(json::Object& members, std::string_view name, json::Value value) {
   }
 }
 
+std::string metadata_with_signatures(const ImageRecord& record, const Digest& digest,
+                                     const std::vector<std::string>& signatures) {
+  json::Object members = members_of(record.metadata);
+  json::Object by_digest;
+  if (json::Value* const manifests = find(members, kOfManifests)) {
+    if (auto* const known = manifests->as<json::Object>()) by_digest = std::move(*known);
+  }
+  set(by_digest, digest.str(), list_of(signatures));
+  set(members, kOfManifests, {.content = std::move(by_digest)});
+  set(members, kOfImage, list_of(signatures));
+  std::string text;
+  json::append_compact(text, {.content = std::move(members)});
+  return text;
+}
+
 }  // namespace
 
 std::string signature_key(const Digest& digest) { return cat("signature-", digest.encoded()); }
@@ -94,19 +110,13 @@ std::vector<std::string> cut_signatures(std::string_view text, const SignatureDa
   return signatures;
 }
 
-std::string metadata_with_signatures(const ImageRecord& record, const Digest& digest,
-                                     const std::vector<std::string>& signatures) {
-  json::Object members = members_of(record.metadata);
-  json::Object by_digest;
-  if (json::Value* const manifests = find(members, kOfManifests)) {
-    if (auto* const known = manifests->as<json::Object>()) by_digest = std::move(*known);
-  }
-  set(by_digest, digest.str(), list_of(signatures));
-  set(members, kOfManifests, {.content = std::move(by_digest)});
-  set(members, kOfImage, list_of(signatures));
+void add_signatures(ImageRecord& record, const Digest& digest,
+                    const std::vector<std::string>& signatures, const AddData& add) {
   std::string text;
-  json::append_compact(text, {.content = std::move(members)});
-  return text;
+  for (const std::string& signature : signatures) text += signature;
+  for (const std::string& key : {signature_key(digest), std::string(kSignatureKey)})
+    add(key, text, sha256_of(text));
+  record.metadata = metadata_with_signatures(record, digest, signatures);
 }
 
 }  // namespace lade

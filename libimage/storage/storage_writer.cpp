@@ -63,7 +63,9 @@ StorageWriter::StorageWriter(std::shared_ptr<ContainerStore> store, std::string 
     : state_(std::make_unique<State>(std::move(store), std::move(image))) {}
 StorageWriter::~StorageWriter() = default;
 
-Writer::Accepts StorageWriter::accepts() const { return {.referrers = false, .signatures = true}; }
+Writer::Accepts StorageWriter::accepts() const {
+  return {.referrers = false, .signatures = true, .artifacts = false};
+}
 
 bool StorageWriter::contains(const oci::Descriptor& blob) {
   const std::shared_ptr<const StoreView> view = state_->store->view();
@@ -274,23 +276,20 @@ void StorageWriter::State::write(const StoredManifest& manifest,
 
 void StorageWriter::State::write_list(const StoredManifest& list,
                                       const std::vector<std::string>& names) {
-  if (signatures_of(list.descriptor.digest)) {
-    throw Error(Errc::unsupported,
-                cat("container storage keeps no signatures of lists, as ",
-                    list.descriptor.digest.str(), " is; --remove-signatures copies without them"));
-  }
   std::map<Digest, std::string> images;
   for (const oci::Descriptor& entry :
        oci::parse_index(list.raw, list.descriptor.media_type).manifests) {
     const std::optional<StoredManifest> listed = find_stored(entry);
-    if (!listed) continue;  // a sparse list
-    if (oci::is_index(listed->descriptor.media_type)) {
-      throw Error(Errc::unsupported, "container storage holds no lists of lists");
-    }
-    write_image(*listed, {});
+    if (!listed) continue;  // a sparse list, or one with attestations
+    write(*listed, {});     // the planner bounds how deep lists are in lists
     images.emplace(entry.digest, listed->config.digest.encoded());
   }
-  record_list(*store, list.descriptor, list.raw, images, names);
+  record_list(*store,
+              {.descriptor = list.descriptor,
+               .raw = list.raw,
+               .images = std::move(images),
+               .signatures = signatures_of(list.descriptor.digest)},
+              names);
 }
 
 void StorageWriter::State::write_image(const StoredManifest& manifest,
@@ -326,13 +325,7 @@ void StorageWriter::State::write_image(const StoredManifest& manifest,
   add(manifest_key(digest), manifest.raw, digest);
   add(std::string(kManifestKey), manifest.raw, digest);
   if (record.digest.empty()) record.digest = digest.str();
-  if (const auto found = signatures_of(digest)) {
-    std::string text;
-    for (const std::string& signature : *found) text += signature;
-    for (const std::string& key : {signature_key(digest), std::string(kSignatureKey)})
-      add(key, text, sha256_of(text));
-    record.metadata = metadata_with_signatures(record, digest, *found);
-  }
+  if (const auto found = signatures_of(digest)) add_signatures(record, digest, *found, add);
   for (const std::string& name : names) record.add_name(name);
   update.put_image(record);
 }

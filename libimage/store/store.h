@@ -209,6 +209,7 @@ class Writer {
     bool names = true;          ///< takes names (tags) beside its own
     bool referrers = true;      ///< keeps documents that are found by their subject only
     bool signatures = false;    ///< takes put_signatures()
+    bool artifacts = true;      ///< false: of what an index lists only images and indexes are taken
   };
   virtual Accepts accepts() const { return {}; }
 };

@@ -67,6 +67,18 @@ TEST_F(Platforms, ATriggerThatLooksAtTheTargetKeepsItsStagesApart) {
   EXPECT_EQ(result.images[1].config.config->labels.at("a"), "arm64");
 }
 
+TEST_F(Platforms, SoDoesATriggerOfABaseOfAnotherBuild) {
+  build("FROM scratch\nONBUILD ARG TARGETARCH\nONBUILD LABEL a=$TARGETARCH\n",
+        [](BuildOptions& options) { options.names = {"triggers"}; });
+  const std::string text = "FROM --platform=" + oci::to_string(host_platform()) +
+                           " triggers AS made\nFROM made\nLABEL b=$TARGETARCH\n";
+  const BuildResult result = build_for({"linux/amd64", kArm, "linux/arm64/v9"}, text);
+  ASSERT_EQ(result.images.size(), 3U);
+  EXPECT_EQ(result.images[0].config.config->labels.at("b"), "amd64");
+  EXPECT_EQ(result.images[1].config.config->labels.at("a"), "arm64");
+  EXPECT_EQ(result.images[2].config.config->labels.at("a"), "arm64");
+}
+
 TEST_F(Platforms, ARunThatThisMachineCannotExecuteIsRefusedBeforeItStarts) {
   const std::string foreign = host_platform().architecture == "s390x" ? "arm64" : "s390x";
   const Error e = error_of(shell_base() + "RUN true\n", [&](BuildOptions& options) {

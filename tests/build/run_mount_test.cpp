@@ -142,6 +142,26 @@ TEST_F(MountBuilding, ACacheBeginsWithWhatItsFromHolds) {
   EXPECT_EQ(tree(result).at("copy"), "f 644 0:0 s\n");
 }
 
+TEST_F(MountBuilding, ACacheBeginsWithWhatAContextHolds) {
+  file("seed/f", "one");
+  file("seed/ignored", "x");
+  file(".dockerignore", "seed/ignored");
+  const auto text = [](const std::string& more) {
+    return shell_base() +
+           "RUN --mount=type=cache,target=/c,from=ctx,source=/seed /bin/busybox cat /c/f > /f; "
+           "/bin/busybox ls -n /c > /list; echo more >> /c/f # " +
+           more + "\n";
+  };
+  const auto named = [&](BuildOptions& o) { o.contexts = {{"ctx", context_path()}}; };
+  const auto first = tree(build(text("1"), named));
+  EXPECT_EQ(first.at("f"), "f 644 0:0 one");
+  EXPECT_THAT(first.at("list"), testing::HasSubstr(" 0        0 "));
+  EXPECT_THAT(first.at("list"), Not(testing::HasSubstr("ignored")));
+  EXPECT_EQ(tree(build(text("2"), named)).at("f"), "f 644 0:0 onemore\n");
+  file("seed/f", "two");  // another beginning, another cache
+  EXPECT_EQ(tree(build(text("3"), named)).at("f"), "f 644 0:0 two");
+}
+
 TEST_F(MountBuilding, PrivateCachesOfStepsAtTheSameTimeAreApartLockedOnesInTurn) {
   const auto stage = [](const std::string& name, const std::string& sharing) {
     return "FROM base AS " + name + "\nRUN --mount=type=cache,id=x" + sharing +

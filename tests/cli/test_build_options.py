@@ -2,7 +2,7 @@
 import json
 import re
 
-from lade_testing import Case, busybox_context, main
+from lade_testing import Case, busybox_context, main, run
 
 BASE = 'FROM scratch AS base\nENV OLD=1\nLABEL old=1 kept=1\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nFROM base\n'
 
@@ -48,6 +48,71 @@ class Options(Case):
                             (("--cap-add", "FLY"), "'FLY'"), (("--security-opt", "x=y"), "unknown option"), (("-v", "a:b"), "/SOURCE:/TARGET"),
                             (("--dns", "x"), "an address")):
             self.assertIn(text, self.build("", *words, check=False, status=2).err)
+
+    def test_a_seccomp_profile_counts_by_its_content(self):
+        profile = self.write("one.json", '{"defaultAction":"SCMP_ACT_ALLOW"}')
+        text = "RUN grep Seccomp: /proc/self/status\n"
+        self.assertNotIn("CACHED", self.build(text, "--security-opt", f"seccomp={profile}").err.split(text[:12])[-1])
+        same = self.write("two.json", profile.read_text())
+        self.assertRegex(self.build(text, "--security-opt", f"seccomp={same}").err, "RUN grep.*: CACHED")
+        self.write("two.json", '{"defaultAction": "SCMP_ACT_ALLOW"}')
+        changed = self.build(text, "--security-opt", f"seccomp={same}", "--explain").err
+        self.assertRegex(changed, "option --security-opt seccomp: 'sha256:[0-9a-f]*' -> 'sha256:[0-9a-f]*'")
+        self.assertIn("open", self.build(text, "--security-opt", "seccomp=/nonexistent", check=False).err)
+
+    def test_explanations_name_options_networks_and_rights(self):
+        text = "RUN --security=insecure true\n"
+        self.build(text, "--allow", "security.insecure")
+        words = ("--allow", "security.insecure", "--network", "none", "--ulimit", "nofile=9:10", "--cap-add", "NET_RAW", "--explain")
+        changed = self.build(text, *words).err
+        for line in ("network: 'host' -> 'none'", "option --ulimit RLIMIT_NOFILE: added, '9:10'", "option --cap-add CAP_NET_RAW: added"):
+            self.assertIn(line, changed)
+
+    def test_the_gateway_is_this_machine_as_the_step_reaches_it(self):
+        hosts = "RUN grep gate /etc/hosts\n"
+        self.assertIn("127.0.0.1\tgate", self.build(hosts, "--add-host", "gate:host-gateway").err)
+        shown = re.search(r"([0-9a-f.:]+)\tgate", self.build(hosts, "--add-host", "gate:host-gateway", "--network", "none").err)[1]
+        addresses = {address["local"] for link in json.loads(run("ip", "-json", "address").out) for address in link["addr_info"]}
+        self.assertIn(shown, addresses)
+
+    def test_steps_have_their_group_below_the_parent(self):
+        out = self.build("RUN cat /proc/self/cgroup; cat /proc/1/cgroup\n", "--cgroup-parent", "/lade-test/deep", check=True).err
+        if "has no control group" not in out:  # a machine that lets nobody make groups says so
+            self.assertNotIn("limits are not set", out)
+        for bad in ("relative", "/", "/x.slice"):
+            self.assertIn("--cgroup-parent", self.build("", "--cgroup-parent", bad, check=False, status=2).err)
+
+    def test_a_log_file_gets_what_would_be_printed(self):
+        done = self.build("RUN echo said\n", "--logfile", self.tmp / "log")
+        self.assertEqual(done.err, "")
+        self.assertTrue(done.out.startswith("sha256:"))
+        log = (self.tmp / "log").read_text()
+        self.assertIn("] said\n", log)
+        failed = self.build("RUN exit 3\n", "--logfile", self.tmp / "log", check=False, status=3)
+        self.assertIn("RUN exit 3", failed.err)
+        self.assertNotIn("said", (self.tmp / "log").read_text())
+        self.assertIn("--logsplit", self.build("", "--logsplit", check=False).err)
+
+    def test_annotations_of_the_base_on_request(self):
+        self.build("", "--annotation", "a=1", "--annotation", "b=2", "-t", "annotated")
+
+        def annotations(*words):
+            self.build("LABEL x=y\n", *words, base="FROM annotated\n")
+            return json.loads(self.lade("inspect", "--raw", f"oci:{self.tmp}/out:t").out).get("annotations")
+
+        self.assertIsNone(annotations())
+        self.assertEqual(annotations("--inherit-annotations", "--unsetannotation", "b", "--annotation", "c=3"), {"a": "1", "c": "3"})
+
+    def test_credentials_in_urls_are_shown_nowhere(self):
+        for text in ("ADD http://user:hunter2@127.0.0.1:1/f /f\n", "ADD http://user:hunter2@127.0.0.1:1/x.git /f\n",
+                     "FROM scratch\nCOPY --from=http://user:hunter2@127.0.0.1:1/f x y\n", "RUN https_proxy=http://user:hunter2@p/ false\n"):
+            for progress in ("plain", "json"):
+                (self.context / "Containerfile").write_text(BASE + text)
+                failed = self.lade_fails("build", "--progress", progress, self.context)
+                self.assertNotIn("hunter2", failed.err, text)
+                self.assertIn("***@" if text[0] in "AR" else "Containerfile", failed.err)
+        self.assertNotIn("hunter2", self.lade_fails("build", "http://user:hunter2@127.0.0.1:1/c.tar").err)
+        self.assertNotIn("hunter2", self.build("FROM c\n", "--build-context", "c=http://user:hunter2@127.0.0.1:1/c.tar", check=False).err)
 
     def test_what_is_not_there_is_refused_by_name(self):
         self.assertIn("--cgroup-parent is not implemented", self.build("", "--cgroup-parent", "/x", check=False).err)

@@ -1,8 +1,10 @@
 """Where 'lade build' puts its result: docker's forms of -o, --push, files about it, attestations, reproducibility."""
+import io
 import json
 import os
 import tarfile
 
+from fake_engine import Engine
 from lade_testing import Case, LADE, Registry, busybox_context, check_layout, layout_json, main, run
 
 
@@ -61,7 +63,7 @@ class Outputs(Case):
         run("umoci", "unpack", "--image", f"{self.tmp}/o:1", self.tmp / "bundle")
         self.assertEqual((self.tmp / "bundle/rootfs/d/file").read_text(), "content\n")
         self.build("-o", f"type=docker,name=other:2,dest={self.tmp}/d.tar")  # replaces
-        self.assertIn("localhost/other:2", run("skopeo", "list-tags", f"docker-archive:{self.tmp}/d.tar").out)
+        self.assertIn("docker.io/library/other:2", run("skopeo", "list-tags", f"docker-archive:{self.tmp}/d.tar").out)
 
     def test_names_in_the_store_are_made_if_asked_for(self):
         self.build("-t", "app", "-o", "type=image")
@@ -72,6 +74,24 @@ class Outputs(Case):
         self.assertIn("registry.example", self.lade("inspect", "--raw", "app").out)
         self.build("-t", "d", "-o", "type=cacheonly")
         self.assertEqual(len(self.names()), 3)
+
+    def test_load_into_an_engine(self):
+        with Engine(self.tmp / "docker.sock") as engine:
+            env = {"DOCKER_HOST": engine.host}
+            self.build("-t", "app:1", "-t", "registry.example/team/app:2", "--load", env=env)
+            self.assertEqual(sorted(engine.images), ["docker.io/library/app:1", "registry.example/team/app:2"])
+            self.assertEqual(self.names(), [])
+            with tarfile.open(fileobj=io.BytesIO(engine.images["docker.io/library/app:1"])) as archive:
+                layers = json.load(archive.extractfile("manifest.json"))[0]["Layers"]
+                with tarfile.open(fileobj=archive.extractfile(layers[0])) as layer:
+                    self.assertIn("d/file", layer.getnames())
+            self.build("-t", "app:1", "-o", "type=docker,name=named:3", env=env)
+            self.assertIn("docker.io/library/named:3", engine.images)
+        for fault, text in (("load-error", "bad layer"), ("load-early", "no space left"), ("load-garbage", "")):
+            with Engine(self.tmp / f"{fault}.sock", fault=fault) as engine:
+                failed = self.build("-t", "app:1", "--load", env={"DOCKER_HOST": engine.host}, check=False)
+                self.assertIn(text, failed.err)
+        self.assertIn("gone.sock", self.build("-t", "app:1", "--load", env={"DOCKER_HOST": f"unix://{self.tmp}/gone.sock"}, check=False).err)
 
     def test_push_under_every_name(self):
         with Registry(self.tmp / "registry") as registry:

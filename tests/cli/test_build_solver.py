@@ -1,14 +1,67 @@
 """lade build: platforms, explanations, progress, logs, the debug shell; lade cache."""
+import contextlib
+import glob
 import json
 import os
 import pty
 import re
+import select
 import subprocess
 import tarfile
+import time
 
 from lade_testing import Case, LADE, busybox_context, layout_json, check_layout, main, run
 
 BASE = 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
+
+
+class Terminal:
+    """A program with a pseudo-terminal of its own as its controlling one; a context manager."""
+
+    def __init__(self, command):
+        self.pid, self.end = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "dumb"
+            os.execv(command[0], command)
+        self.shown, self.seen = b"", 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.end)
+
+    def expect(self, text, seconds=60):
+        """Waits until `text` is shown behind what was waited for before."""
+        end = time.monotonic() + seconds
+        while text not in self.shown[self.seen:]:
+            ready, _, _ = select.select([self.end], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                raise AssertionError(f"no {text!r} in {self.shown!r}")
+            piece = os.read(self.end, 4096)
+            self.shown += piece
+        self.seen = self.shown.index(text, self.seen) + len(text)
+
+    def type(self, keys):
+        os.write(self.end, keys)
+
+    def type_when_running(self, keys, command):
+        """Types once a process of that command line is there."""
+        wanted = command.replace(" ", "\0").encode() + b"\0"
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            for path in glob.glob("/proc/[0-9]*/cmdline"):
+                with contextlib.suppress(OSError), open(path, "rb") as file:
+                    if file.read().endswith(wanted):
+                        return self.type(keys)
+            time.sleep(0.05)
+        raise AssertionError(f"no process {command!r}: {self.shown!r}")
+
+    def wait(self):
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while piece := os.read(self.end, 4096):
+                self.shown += piece
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 class Solver(Case):
@@ -80,6 +133,24 @@ class Solver(Case):
             self.assertEqual(process.wait(), 7, shown)
             self.assertIn(f"a shell in the state {state} it".encode(), shown)
             self.assertIn(seen.encode(), shown)
+
+    def test_the_debug_shell_has_jobs_and_its_own_interrupts(self):
+        """On a terminal: Ctrl-C ends what runs in the shell, not the shell nor the build; Ctrl-Z stops it, fg goes on."""
+        (self.context / "Containerfile").write_text(BASE + "RUN exit 7\n")
+        with Terminal([LADE, "--store", str(self.store), "build", "--debug-shell", str(self.context)]) as terminal:
+            terminal.expect(b"to leave")
+            terminal.expect(b"# ")
+            self.assertNotIn(b"job control turned off", terminal.shown)
+            terminal.type(b"sleep 100; echo status $?\n")
+            terminal.type_when_running(b"\x03", "sleep 100")
+            terminal.expect(b"status 130")
+            terminal.type(b"sleep 101\n")
+            terminal.type_when_running(b"\x1a", "sleep 101")
+            terminal.expect(b"Stopped")
+            terminal.type(b"kill %1; fg; echo al''ive\n")
+            terminal.expect(b"alive")
+            terminal.type(b"exit\n")
+            self.assertEqual(terminal.wait(), 7, terminal.shown)
 
     def test_cache_mounts_and_steps_are_listed_exported_and_pruned(self):
         self.build("RUN --mount=type=cache,id=things,target=/c echo kept > /c/file\n")

@@ -328,6 +328,20 @@ class Proxies(TwoRegistries):
                     for head in proxy.requests:
                         self.assertNotIn("authorization", head.lower())
 
+    def test_certificates_of_docker_hub_are_in_the_directory_docker_io(self):
+        """The server has another name than the registry; a client certificate is demanded of nobody here."""
+        need("openssl")
+        key, certificate = self.certificate("DNS:registry-1.docker.io")
+        with Registry(self.tmp / "tls", certificate=certificate, key=key) as registry, Proxy(registry.port) as proxy:
+            env = self.environment(HTTPS_PROXY=proxy.url, XDG_CONFIG_HOME=str(self.tmp / "home"))
+            self.lade_fails("copy", self.image, "docker://team/app:1", env=env)
+            certs = self.tmp / "home/containers/certs.d/docker.io"
+            certs.mkdir(parents=True)
+            (certs / "ca.crt").write_bytes(certificate.read_bytes())
+            self.lade("copy", self.image, "docker://team/app:1", env=env)
+            self.assertEqual(set(proxy.lines()), {"CONNECT registry-1.docker.io:443 HTTP/1.1"})
+            self.assertEqual(self.lade("tags", "docker://docker.io/team/app", env=env).out, "1\n")
+
     def test_loopback_and_no_proxy_are_reached_directly(self):
         with Proxy(self.registries[0].port) as proxy:
             env = self.environment(HTTP_PROXY=proxy.url, HTTPS_PROXY=proxy.url, NO_PROXY="registry.invalid")

@@ -155,6 +155,9 @@ class Sync(Case):
         self.to_registry(f"{self.source.host}/team/app", "--format", "docker")
         raw = json.loads(self.lade("manifest", "get", f"docker://{self.target.host}/mirror/app:1.0").out)
         self.assertEqual(raw["mediaType"], "application/vnd.docker.distribution.manifest.v2+json")
+        planned = self.to_registry(f"{self.source.host}/team/app", "--format", "docker", "--dry-run")
+        self.assertIn("would copy 0 images", planned.err)
+        self.assertIn("would copy", self.to_registry(f"{self.source.host}/team/app", "--dry-run").err)
         again = self.to_registry(f"{self.source.host}/team/app", "--format", "docker")
         self.assertIn("copied 0 images of 1 sources (0 B), 1 existed", again.err)  # known, though its digest is another
         for _ in range(2):

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "libimage/base/error.h"
+#include "libimage/base/text.h"
 
 namespace lade {
 namespace {
@@ -98,6 +99,23 @@ TEST(RegistryPlaces, AreInsecureWhereTheirOwnNamesSaySo) {
   EXPECT_TRUE(found.location.insecure);
   EXPECT_TRUE(found.mirrors[0].insecure);
   EXPECT_FALSE(found.mirrors[1].insecure);
+}
+
+TEST(RegistryPlaces, OfDockerHubAreInsecureByTheNameInReferences) {
+  const std::string hub = "[[registry]]\nlocation='docker.io'\ninsecure=true\n";
+  for (const char* name : {"debian", "docker.io/debian:12", "index.docker.io/library/debian"}) {
+    const RegistryPlaces found = places(hub, name);
+    EXPECT_EQ(found.location.registry, "docker.io") << name;
+    EXPECT_TRUE(found.location.insecure) << name;
+  }
+  // Where a location leads there, and where the image has a mirror there.
+  EXPECT_TRUE(places(cat(hub, "[[registry]]\nprefix='a.b'\nlocation='docker.io/team'\n"), "a.b/app")
+                  .location.insecure);
+  const RegistryPlaces mirrored = places(
+      cat(hub, "[[registry]]\nlocation='a.b'\n[[registry.mirror]]\nlocation='docker.io/m'\n"),
+      "a.b/app");
+  EXPECT_FALSE(mirrored.location.insecure);
+  EXPECT_TRUE(mirrored.mirrors.at(0).insecure);
 }
 
 TEST(RegistryPlaces, SayWhatBlocksThem) {

@@ -96,6 +96,11 @@ class DockerDaemon(Case):
             inspected = json.loads(self.lade("inspect", "--daemon-host", engine.host, "--config", "docker-daemon:skopeo:1").out)
             self.assertEqual(len(inspected["rootfs"]["diff_ids"]), 2)
 
+            self.write("context/Containerfile", "FROM scratch\nCOPY file /d/file\nLABEL by=lade\n")
+            self.write("context/file", "content")
+            self.lade("build", "-q", "-t", "built:1", "--load", self.tmp / "context", env={"DOCKER_HOST": engine.host})
+            self.assertEqual(json.loads(engine.docker("image", "inspect", "built:1").out)[0]["Config"]["Labels"], {"by": "lade"})
+
             missing = self.lade_fails("inspect", "--daemon-host", engine.host, "docker-daemon:none:1")
             self.assertIn("none of that name", missing.err)
 

@@ -2,7 +2,7 @@
 import json
 import os
 
-from lade_testing import LADE, Case, check_layout, layout_json, main, need, run, small_image, small_index
+from lade_testing import LADE, Case, check_layout, layout_json, main, need, put_layout_blob, put_layout_entry, run, small_image, small_index
 
 
 class StorageLists(Case):
@@ -54,6 +54,45 @@ class StorageLists(Case):
         small_image(self.tmp / "ix", "artifact", "x", layers=[])
         result = self.lade_fails("copy", f"oci:{self.tmp}/ix:artifact", self.name("localhost/x:1"))
         self.assertIn("0 layers, its config 2", result.err)
+
+    def attested(self):
+        """An index of two images, an attestation of the first, and an index with a third; all digests."""
+        images = layout_json(self.tmp / "ix", self.index["digest"])["manifests"]
+        nested = small_index(self.tmp / "ix", "nested", "two", ("s390x",))
+        config = put_layout_blob(self.tmp / "ix", "application/vnd.oci.image.config.v1+json",
+                                 b'{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":[]}}')
+        statement = put_layout_blob(self.tmp / "ix", "application/vnd.in-toto+json", b'{"_type":"https://in-toto.io/Statement/v1"}')
+        attestation = put_layout_blob(self.tmp / "ix", "application/vnd.oci.image.manifest.v1+json", json.dumps(
+            {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [statement]}).encode())
+        attestation["annotations"] = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": images[0]["digest"]}
+        attestation["platform"] = {"os": "unknown", "architecture": "unknown"}
+        entries = [*images, attestation, {key: nested[key] for key in ("mediaType", "digest", "size")}]
+        index = put_layout_blob(self.tmp / "ix", "application/vnd.oci.image.index.v1+json", json.dumps(
+            {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}).encode())
+        put_layout_entry(self.tmp / "ix", "attested", index)
+        return index["digest"], attestation["digest"], nested["digest"]
+
+    def test_of_lists_with_attestations_and_lists_the_images_are_kept(self):
+        index, attestation, nested = self.attested()
+        done = self.lade("copy", "--all", f"oci:{self.tmp}/ix:attested", self.name("localhost/list:1"))
+        self.assertIn(f"{attestation} stays behind", done.err)
+        self.assertEqual(self.lade("digest", self.name("localhost/list:1")).out.strip(), index)
+        shown = json.loads(self.buildah("manifest", "inspect", "localhost/list:1").out)["manifests"]
+        self.assertEqual([entry["digest"] for entry in shown][2:], [attestation, nested])
+        self.assertEqual(len(json.loads(self.buildah("images", "-a", "--json").out)), 5)  # three images, two lists
+        self.lade("copy", "--platform", "linux/arm64", self.name("localhost/list:1"), f"oci:{self.tmp}/arm64:x")
+        self.lade("copy", "--platform", "linux/s390x", self.name("@" + nested[7:]), f"oci:{self.tmp}/s390x:x")
+        for architecture in ("arm64", "s390x"):
+            check_layout(self.tmp / architecture)
+        self.lade("copy", "--all", f"oci:{self.tmp}/ix:attested", self.name("localhost/list:1"))
+
+    def test_signatures_of_lists_are_kept(self):
+        self.lade("copy", "--all", "--dest-decompress", f"oci:{self.tmp}/ix:all", f"dir:{self.tmp}/signed")
+        (self.tmp / "signed/signature-1").write_bytes(b"\xa3OpenPGP")
+        self.lade("copy", "--all", f"dir:{self.tmp}/signed", self.name("localhost/list:1"))
+        self.lade("copy", "--all", self.name("localhost/list:1"), f"dir:{self.tmp}/back")
+        run("diff", "-r", self.tmp / "signed", self.tmp / "back")
+        self.buildah("manifest", "inspect", "localhost/list:1")
 
     def test_signatures_are_kept(self):
         signatures = [b"\xa3OpenPGP", b'\0sigstore-json\n{"mimeType":"text/plain","payload":"e30=","annotations":{}}']

@@ -2,6 +2,7 @@
 import json
 import subprocess
 
+from fake_engine import Engine
 from lade_testing import LADE, Case, Registry, check_layout, differences, layout_from_tar, main, need, run, tree
 
 
@@ -53,15 +54,30 @@ class Transports(Case):
                 inspected = json.loads(self.lade("inspect", "--tls-verify=false", "--format", "json", place).out)
                 self.assertEqual(len(inspected["layers"]), 2, place)
 
+    def all_places(self, prefix, registry):
+        """Also those that skopeo cannot reach here: a store of its own, and an engine."""
+        yield from self.places(prefix, registry)
+        yield f"containers-storage:[vfs@{self.tmp}/store+{self.tmp}/run]localhost/{prefix}:tag"
+        yield f"docker-daemon:{prefix}:tag"
+
     def test_every_pair_of_our_own_transports(self):
-        with Registry(self.tmp / "registry") as registry:
-            sources = list(self.places("pair", registry))
+        with Registry(self.tmp / "registry") as registry, Engine(self.tmp / "docker.sock") as engine:
+            words = ["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"]
+            env = {"DOCKER_HOST": engine.host}
+            sources = list(self.all_places("pair", registry))
             for place in sources:
-                self.lade("copy", "--dest-tls-verify=false", f"oci:{self.tmp}/l:a", place)
+                self.lade(*words, f"oci:{self.tmp}/l:a", place, env=env)
             for i, source in enumerate(sources):
-                for destination in self.places(f"to{i}", registry):
-                    self.lade("copy", "--src-tls-verify=false", "--dest-tls-verify=false", source, destination)
+                for destination in self.all_places(f"to{i}", registry):
+                    self.lade(*words, source, destination, env=env)
                 self.check_same(f"docker-archive:{self.tmp}/to{i}.docker.tar:repo/name:tag", f"p{i}")
+                # What went through two transports comes back from the last of them whole.
+                for number, place in enumerate(self.all_places(f"to{i}", registry)):
+                    diff_ids = json.loads(self.lade("inspect", "--config", "--tls-verify=false", place, env=env).out)["rootfs"]["diff_ids"]
+                    self.assertEqual(len(diff_ids), 2, (source, place, number))
+            for destination in self.all_places("tarball", registry):
+                self.lade(*words, f"tarball:{self.tmp}/root.tar:{self.tmp}/second.tar", destination, env=env)
+            self.check_same(f"docker-archive:{self.tmp}/tarball.docker.tar:repo/name:tag", "tarball")
 
     def test_what_buildah_pushes_we_read(self):
         storage = ["--root", self.tmp / "b", "--runroot", self.tmp / "br", "--storage-driver", "vfs"]

@@ -44,6 +44,21 @@ TEST(RunProgram, StopsTheProgramAndWhatItStarted) {
   EXPECT_THROW(run_program(shell("sleep 1000 & sleep 1000; wait"), stop.get_token()), Cancelled);
 }
 
+TEST(RunProgram, EndsWhatTakesTooLong) {
+  ProgramCall call = shell("echo begun; sleep 1000");
+  call.timeout = std::chrono::milliseconds(30);
+  try {
+    (void)run_program(call, {});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::command_failed);
+    EXPECT_THAT(e.what(), HasSubstr("does not answer"));
+  }
+  call = shell("echo soon");
+  call.timeout = std::chrono::minutes(10);
+  EXPECT_EQ(run_program(call, {}).out, "soon\n");
+}
+
 TEST(FindProgram, LooksOnlyInAbsoluteDirectories) {
   EXPECT_EQ(find_program("sh", ".:relative:/no/such:/bin"), "/bin/sh");
   EXPECT_THROW(find_program("no-such-program", "/bin"), Error);

@@ -132,6 +132,35 @@ TEST(WriteSeekable, ManySmallFilesShareBatchesButNotMembers) {
   }
 }
 
+TEST(WriteSeekable, HolesOfFilesAreChunksThatNobodyNeedsToRead) {
+  constexpr std::size_t block = std::size_t{64} * 1024;
+  const std::string large = noise(700'000);
+  const std::string ends = noise(10 * block) + std::string(5 * block + 17, '\0');
+  const std::string inside =
+      std::string(9 * 1024 * 1024, '\0') + large + std::string(3 * block, '\0') + large;
+  const std::string tar = TarBuilder()
+                              .file("all", std::string(1'000'000, '\0'))
+                              .file("small", std::string(300'000, '\0'))
+                              .file("ends", ends)
+                              .file("inside", inside)
+                              .finish();
+  const WrittenLayer written = write_layer_of(SeekableFormat::zstd_chunked, tar);
+  EXPECT_TRUE(decompressed("zstd", written.blob) == tar);
+  const TableOfContents table = table_of(written);
+  expect_files(tar, written, table);
+  std::map<std::string, std::vector<std::uint64_t>> holes;
+  for (const TableEntry& entry : table.entries) {
+    for (const TableChunk& chunk : entry.chunks) {
+      if (chunk.zeros) holes[entry.path].push_back(chunk.size);
+    }
+  }
+  constexpr std::uint64_t mib = 1024 * 1024;
+  EXPECT_EQ(holes, (std::map<std::string, std::vector<std::uint64_t>>{
+                       {"all", {15 * block}},
+                       {"ends", {5 * block}},
+                       {"inside", {4 * mib, 4 * mib, mib, 2 * block}}}));
+}
+
 TEST(WriteSeekable, AnEmptyTarHasAnEmptyTable) {
   const std::string tar = TarBuilder().finish();
   for (const SeekableFormat format : kFormats) {

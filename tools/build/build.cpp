@@ -25,6 +25,7 @@
 #include "tools/common/compression.h"
 #include "tools/common/groups.h"
 #include "tools/common/images.h"
+#include "tools/common/log_file.h"
 #include "tools/common/network_option.h"
 #include "tools/common/process.h"
 #include "tools/common/progress.h"
@@ -37,7 +38,7 @@ namespace {
 
 constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024;
 
-constexpr std::array<OptionSpec, 19> kBuildOptions = {{
+constexpr std::array<OptionSpec, 21> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
@@ -94,6 +95,12 @@ constexpr std::array<OptionSpec, 19> kBuildOptions = {{
      .value = "METHOD[,format=json]",
      .help = "instead of building: check, outline (arguments, secrets and agents of the target) or "
              "targets (the stages)"},
+    {.name = "logfile",
+     .value = "FILE",
+     .help = "write what goes to standard error, all but a final error, to this file instead"},
+    {.name = "logsplit",
+     .help = "refused: platforms share steps, so their logs cannot be told apart",
+     .optional_value = true},
     {.name = "ignorefile",
      .value = "FILE",
      .help = "patterns of what in CONTEXT to ignore, instead of .containerignore or .dockerignore"},
@@ -281,6 +288,7 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         "--verify-reproducible cannot compare images that carry a cache (type=inline)");
   const StopOnSignal stop;
   const auto shell = debug_shell_state(arguments);
+  const LogFile log(arguments);
   // Nothing may draw over a shell.
   const std::unique_ptr<ProgressObserver> progress =
       shell ? make_progress_without_bars(arguments) : make_progress(arguments, environment);

@@ -4,6 +4,7 @@
 
 #include "libimage/base/text.h"
 
+#include "tools/common/console_relay.h"
 #include "tools/common/terminal.h"
 
 namespace lade::tools {
@@ -25,9 +26,10 @@ std::unique_ptr<sandbox::StepRunner> debug_shell_runner(build::ShellState state,
   return std::make_unique<build::DebugShellRunner>(
       runner, store,
       build::DebugShellOptions{
-          .state = state, .term = environment.variable("TERM"), .say = [](std::string_view text) {
-            print_error(cat("lade: ", text, "\n"));
-          }});
+          .state = state,
+          .with_terminal = with_relayed_console,
+          .term = environment.variable("TERM"),
+          .say = [](std::string_view text) { print_error(cat("lade: ", text, "\n")); }});
 }
 
 }  // namespace lade::tools

@@ -220,6 +220,8 @@ void read_result_options(const Arguments& arguments, const std::vector<OutputSpe
     read_annotation(text, result.annotations);
   result.created_annotation = arguments.tri_state("created-annotation") == true;
   result.remove_labels = arguments.values("unsetlabel");
+  result.inherit_annotations = arguments.tri_state("inherit-annotations") == true;
+  result.remove_annotations = arguments.values("unsetannotation");
   result.inherit_labels = arguments.tri_state("inherit-labels") != false;
   if (arguments.tri_state("identity-label") == true)
     options.labels.try_emplace("io.lade.version", LADE_VERSION);

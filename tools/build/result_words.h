@@ -11,7 +11,7 @@
 namespace lade::tools {
 
 /// Their table.
-inline constexpr std::array<OptionSpec, 24> kResultOptions = {{
+inline constexpr std::array<OptionSpec, 26> kResultOptions = {{
     {.name = "output",
      .letter = 'o',
      .value = "OUTPUT",
@@ -33,6 +33,13 @@ inline constexpr std::array<OptionSpec, 24> kResultOptions = {{
     {.name = "inherit-labels",
      .help = "keep the labels of base images (default)",
      .optional_value = true},
+    {.name = "inherit-annotations",
+     .help = "keep the annotations of the base image's manifest (default: false)",
+     .optional_value = true},
+    {.name = "unsetannotation",
+     .value = "KEY",
+     .help = "an annotation of the base image that --inherit-annotations leaves out",
+     .repeats = true},
     {.name = "identity-label",
      .help = "label the image with the version of this program",
      .optional_value = true},

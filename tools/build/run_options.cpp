@@ -89,7 +89,10 @@ void set_security(build::RunOptions& options, const std::string& word) {
   if (key == "no-new-privileges") {
     options.no_new_privileges = value != "false";
   } else if (key == "seccomp" && !value.empty()) {
-    options.seccomp = value;
+    constexpr std::uint64_t max_profile_bytes = std::uint64_t{4} << 20U;
+    options.seccomp = value == "unconfined" ? value : read_file(value, max_profile_bytes);
+    if (options.seccomp.empty())
+      throw UsageError(cat("option --security-opt: the file ", quoted(value), " is empty"));
   } else if (key == "mask" && !value.empty()) {
     add_paths(options.mask, value);
   } else if (key == "unmask" && !value.empty()) {
@@ -212,9 +215,15 @@ void allow(const std::string& word, build::RunOptions& options) {
 }  // namespace
 
 build::RunOptions read_run_options(const Arguments& arguments) {
-  if (!arguments.values("cgroup-parent").empty())
-    throw Error(Errc::unsupported, "option --cgroup-parent is not implemented");
   build::RunOptions options;
+  if (const auto parent = arguments.value("cgroup-parent")) {
+    options.cgroup_parent = clean_path(*parent);
+    if (!parent->starts_with('/') || options.cgroup_parent.empty() || parent->ends_with(".slice"))
+      throw UsageError(
+          cat("option --cgroup-parent takes a path from the root of the hierarchies, "
+              "not ",
+              quoted(*parent)));
+  }
   for (const std::string& word : arguments.values("add-host"))
     options.hosts.push_back(host_of(word));
   add_servers(arguments, options);

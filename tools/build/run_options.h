@@ -70,7 +70,9 @@ inline constexpr std::array<OptionSpec, 21> kRunStepOptions = {{
     {.name = "cpuset-cpus", .value = "LIST", .help = "CPUs that a step may use, as 0-2,4"},
     {.name = "cpuset-mems", .value = "LIST", .help = "memory nodes that a step may use"},
     {.name = "cpus", .value = "N", .help = "CPUs that a step may use at once, as 1.5"},
-    {.name = "cgroup-parent", .value = "PATH", .help = "not implemented: refused"},
+    {.name = "cgroup-parent",
+     .value = "PATH",
+     .help = "the control group in which each step gets its own, from the hierarchies' roots"},
 }};
 
 /// What these options say. Throws UsageError, and Error{unsupported} for what is not implemented.

@@ -34,6 +34,13 @@ std::string full_pushed_name(const std::string& name) {
   return build::full_image_name(name);
 }
 
+/// As Docker spells it: what names no registry is of docker.io, not of this program's store.
+std::string docker_name(const std::string& name) {
+  Reference reference = Reference::parse(name);
+  if (!reference.tag) reference.tag = Tag{"latest"};
+  return reference.str();
+}
+
 class Writing {
  public:
   Writing(const OutputSpec& spec, const OutputContext& context) : spec_(spec), context_(context) {}
@@ -168,7 +175,7 @@ class Writing {
 
   void write_docker() {
     std::vector<Tag> tags;
-    for (const std::string& name : names()) tags.push_back(Tag{build::full_image_name(name)});
+    for (const std::string& name : names()) tags.push_back(Tag{docker_name(name)});
     if (spec_.dest.empty()) {
       for (const Tag& tag : tags) copy_to(cat("docker-daemon:", tag.value), std::nullopt);
       return;

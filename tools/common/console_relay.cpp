@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <thread>
 #include <utility>
 
 #include <poll.h>
@@ -38,7 +39,7 @@ class RawTerminal {
 };
 
 /// Passes bytes between the terminals until the container's is closed.
-void relay(const UniqueFd& console) {
+void relay(const UniqueFd& console, int shown_on) {
   std::array<std::byte, 4096> buffer{};
   bool input_open = true;
   winsize shown{};
@@ -63,7 +64,7 @@ void relay(const UniqueFd& console) {
     if (watched[0].revents == 0) continue;
     const ssize_t got = ::read(console.get(), buffer.data(), buffer.size());
     if (got <= 0) return;  // EIO: the last process has closed it
-    FdSink(STDOUT_FILENO, "standard output").write({buffer.data(), static_cast<std::size_t>(got)});
+    FdSink(shown_on, "the terminal").write({buffer.data(), static_cast<std::size_t>(got)});
   }
 }
 
@@ -77,10 +78,31 @@ ConsoleSockets make_console_sockets() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-void relay_console(const UniqueFd& ours) {
+void relay_console(const UniqueFd& ours, int shown_on) {
   const UniqueFd console = sandbox::receive_console(ours.get());
   const RawTerminal raw;
-  relay(console);
+  relay(console, shown_on);
+}
+
+void with_relayed_console(const std::function<void(int console_socket)>& run) {
+  ConsoleSockets sockets = make_console_sockets();
+  std::thread relaying([&] {
+    try {
+      relay_console(sockets.ours, STDERR_FILENO);
+    } catch (const Error&) {  // no terminal came: run() says why
+    }
+  });
+  const auto end = [&] {
+    sockets.theirs.reset();
+    relaying.join();
+  };
+  try {
+    run(sockets.theirs.get());
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
 }
 
 }  // namespace lade::tools

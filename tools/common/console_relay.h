@@ -1,5 +1,7 @@
 /// A container's terminal and that of this process.
 #pragma once
+#include <functional>
+
 #include "libimage/base/unique_fd.h"
 
 namespace lade::tools {
@@ -14,6 +16,12 @@ ConsoleSockets make_console_sockets();
 
 /// Receives the terminal's controlling end from `ours` and passes bytes and the size between it and
 /// this process's terminal, which passes every key on meanwhile, until the container's is closed.
-void relay_console(const UniqueFd& ours);
+/// What the container prints goes to descriptor `shown_on`.
+void relay_console(const UniqueFd& ours, int shown_on = 1);
+
+/// Calls `run` with a socket for StepCall::console_socket, and passes bytes between the terminal
+/// that comes out of it and this process's meanwhile. What is printed there goes to standard error:
+/// standard output is for data.
+void with_relayed_console(const std::function<void(int console_socket)>& run);
 
 }  // namespace lade::tools

@@ -133,7 +133,8 @@ class Syncer {
       tell(work, Kind::present, 0);
       return;
     }
-    if (options_.mode == SyncOptions::Mode::dry_run) {
+    // Something else is there: perhaps what this image becomes when it is converted.
+    if (!copies && !present) {
       tell(work, Kind::would_copy, 0);
       return;
     }
@@ -177,7 +178,8 @@ class Syncer {
 
   void copy(Work& work, Reader& source, const oci::Descriptor& root, const CopyOptions& options,
             const std::stop_token& stop) {
-    refuse_existing(work.to);
+    const bool dry_run = options_.mode == SyncOptions::Mode::dry_run;
+    if (!dry_run) refuse_existing(work.to);
     OpenedWriter destination = open_writer(work.to, session_);
     Writer::Accepts accepts = destination.writer->accepts();
     if (options_.plain_layers == SyncOptions::PlainLayers::keep) accepts.default_layer_codec = "";
@@ -198,6 +200,10 @@ class Syncer {
     if (foreseen && digest_at(work.to) == foreseen->digest) {
       work.arrived = foreseen->digest;
       tell(work, Kind::present, 0);
+      return;
+    }
+    if (dry_run) {
+      tell(work, Kind::would_copy, 0);
       return;
     }
     tell(work, Kind::begins, 0);
