@@ -2,7 +2,7 @@
 import json
 import re
 
-from lade_testing import Case, busybox_context, main, run
+from lade_testing import Case, busybox_context, main
 
 BASE = 'FROM scratch AS base\nENV OLD=1\nLABEL old=1 kept=1\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nFROM base\n'
 
@@ -68,13 +68,6 @@ class Options(Case):
         for line in ("network: 'host' -> 'none'", "option --ulimit RLIMIT_NOFILE: added, '9:10'", "option --cap-add CAP_NET_RAW: added"):
             self.assertIn(line, changed)
 
-    def test_the_gateway_is_this_machine_as_the_step_reaches_it(self):
-        hosts = "RUN grep gate /etc/hosts\n"
-        self.assertIn("127.0.0.1\tgate", self.build(hosts, "--add-host", "gate:host-gateway").err)
-        shown = re.search(r"([0-9a-f.:]+)\tgate", self.build(hosts, "--add-host", "gate:host-gateway", "--network", "none").err)[1]
-        addresses = {address["local"] for link in json.loads(run("ip", "-json", "address").out) for address in link["addr_info"]}
-        self.assertIn(shown, addresses)
-
     def test_steps_have_their_group_below_the_parent(self):
         out = self.build("RUN cat /proc/self/cgroup; cat /proc/1/cgroup\n", "--cgroup-parent", "/lade-test/deep", check=True).err
         if "has no control group" not in out:  # a machine that lets nobody make groups says so
@@ -110,12 +103,17 @@ class Options(Case):
                 (self.context / "Containerfile").write_text(BASE + text)
                 failed = self.lade_fails("build", "--progress", progress, self.context)
                 self.assertNotIn("hunter2", failed.err, text)
-                self.assertIn("***@" if text[0] in "AR" else "Containerfile", failed.err)
         self.assertNotIn("hunter2", self.lade_fails("build", "http://user:hunter2@127.0.0.1:1/c.tar").err)
         self.assertNotIn("hunter2", self.build("FROM c\n", "--build-context", "c=http://user:hunter2@127.0.0.1:1/c.tar", check=False).err)
 
     def test_what_is_not_there_is_refused_by_name(self):
         self.assertIn("--cgroup-parent is not implemented", self.build("", "--cgroup-parent", "/x", check=False).err)
+
+    def test_options_of_other_builders_are_refused_with_the_reason(self):
+        for word, reason in (("--no-cache-filter=base", "--cache-ttl"), ("--layers", "every step is a layer"), ("--isolation=chroot", "--runtime"),
+                             ("--sbom-output=x", "sbom.spdx.json"), ("--force-rm", "no containers")):
+            self.assertRegex(self.build("", word, check=False, status=2).err, f"there is no option '{word.split('=')[0]}': .*{reason}")
+        self.assertIn("unknown option '--layer'", self.build("", "--layer", check=False, status=2).err)
 
     def test_insecure_steps_are_allowed_by_name_only(self):
         text = "RUN --security=insecure grep -E 'CapBnd|Seccomp:' /proc/self/status\n"

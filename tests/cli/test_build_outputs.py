@@ -93,6 +93,20 @@ class Outputs(Case):
                 self.assertIn(text, failed.err)
         self.assertIn("gone.sock", self.build("-t", "app:1", "--load", env={"DOCKER_HOST": f"unix://{self.tmp}/gone.sock"}, check=False).err)
 
+    def test_base_images_are_pulled_on_request(self):
+        with Registry(self.tmp / "registry") as registry:
+            base = f"{registry.host}/base:1"
+            self.containerfile("FROM scratch\nLABEL from=registry\n")
+            self.build("-t", base, "--push")
+            self.containerfile("FROM scratch\nLABEL from=store\n")
+            self.build("-t", base)
+            self.containerfile(f"FROM {base}\nLABEL mine=1\n")
+            for words, want in (([], "store"), (["--pull"], "registry"), (["--pull=missing"], "store"), (["--pull=newer"], "registry")):
+                self.build(*words, "-o", f"oci:{self.tmp}/pulled:x")
+                config = json.loads(self.lade("inspect", "--config", f"oci:{self.tmp}/pulled:x").out)["config"]
+                self.assertEqual(config["Labels"]["from"], want, words)
+            self.build("--pull=sometimes", check=False, status=2)
+
     def test_push_under_every_name(self):
         with Registry(self.tmp / "registry") as registry:
             digest = self.build("-t", f"{registry.host}/a:1", "-t", f"{registry.host}/b", "--push").out.strip()

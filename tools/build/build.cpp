@@ -38,7 +38,10 @@ namespace {
 
 constexpr std::uint64_t kMaxContainerfileBytes = std::uint64_t{16} * 1024 * 1024;
 
-constexpr std::array<OptionSpec, 21> kBuildOptions = {{
+// What is there by digest is not fetched again: "newer" is "always".
+constexpr std::array<std::string_view, 5> kPulls = {"true", "false", "always", "missing", "newer"};
+
+constexpr std::array<OptionSpec, 22> kBuildOptions = {{
     {.name = "file",
      .letter = 'f',
      .value = "FILE",
@@ -71,6 +74,11 @@ constexpr std::array<OptionSpec, 21> kBuildOptions = {{
      .help = "an ssh agent for RUN --mount=type=ssh; 'default' is $SSH_AUTH_SOCK; with files of "
              "keys, an agent of the system's ssh-agent that holds them",
      .repeats = true},
+    {.name = "pull",
+     .value = "true|false|always|missing|newer",
+     .help = "ask registries for base images also where the local store has an image of that name",
+     .optional_value = true,
+     .choices = kPulls},
     {.name = "no-cache", .help = "run every step again"},
     {.name = "explain",
      .help = "say of each step why it was cached, or what changed since it was built last"},
@@ -287,6 +295,8 @@ int run_build(const Arguments& arguments, const Environment& environment) {
     throw UsageError(
         "--verify-reproducible cannot compare images that carry a cache (type=inline)");
   const StopOnSignal stop;
+  const std::string pull = arguments.value_or("pull", "missing");
+  const bool pulls = pull != "missing" && pull != "false";
   const auto shell = debug_shell_state(arguments);
   const LogFile log(arguments);
   // Nothing may draw over a shell.
@@ -306,14 +316,16 @@ int run_build(const Arguments& arguments, const Environment& environment) {
         const auto runner = make_step_runner(arguments, environment);
         std::unique_ptr<sandbox::StepRunner> debugging;
         if (shell) debugging = debug_shell_runner(*shell, environment, *runner, store);
-        const build::BuildServices services{
-            .store = store,
-            .runner = debugging ? *debugging : *runner,
-            .resolve = [&](const std::string& name,
-                           const oci::Platform&) { return bases.resolve(name); },
-            .observer = *progress,
-            .fetch = make_fetch(stop.token()),
-            .cache = caches.step_cache()};
+        const build::BuildServices services{.store = store,
+                                            .runner = debugging ? *debugging : *runner,
+                                            .resolve =
+                                                [&](const std::string& name, const oci::Platform&) {
+                                                  return pulls ? bases.resolve_remote(name)
+                                                               : bases.resolve(name);
+                                                },
+                                            .observer = *progress,
+                                            .fetch = make_fetch(stop.token()),
+                                            .cache = caches.step_cache()};
         if (call.method != Call::Method::build) {
           status = run_call(call, options, services);
           return;

@@ -10,11 +10,23 @@
 
 namespace lade::tools {
 
-build::ResolvedBase BaseImages::resolve(const std::string& name) {
-  OpenedImage image = open_pinned(name);
+namespace {
+
+/// The local store's reader outlives it.
+build::ResolvedBase resolved(OpenedImage image) {
   if (image.owned) return {.reader = std::move(image.owned), .root = std::move(image.root)};
   return {.reader = std::shared_ptr<Reader>(image.reader, [](Reader*) {}),
           .root = std::move(image.root)};
+}
+
+}  // namespace
+
+build::ResolvedBase BaseImages::resolve(const std::string& name) {
+  return resolved(open_pinned(name));
+}
+
+build::ResolvedBase BaseImages::resolve_remote(const std::string& name) {
+  return resolved(has_transport(name) ? open_pinned(name) : open_remote(name));
 }
 
 /// "oci:DIR@DIGEST", as a named context may be: the image of that digest in the layout.

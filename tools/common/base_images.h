@@ -17,6 +17,8 @@ class BaseImages {
       : session_(session), stores_(stores), environment_(environment) {}
 
   build::ResolvedBase resolve(const std::string& name);
+  /// The same, but a name without a transport is a registry's.
+  build::ResolvedBase resolve_remote(const std::string& name);
 
  private:
   OpenedImage open_pinned(const std::string& name);

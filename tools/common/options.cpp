@@ -4,6 +4,8 @@
 
 #include "libimage/base/text.h"
 
+#include "tools/common/foreign_options.h"
+
 namespace lade::tools {
 namespace {
 
@@ -45,6 +47,10 @@ std::string unknown_option(const VerbSpec& verb, const std::string& word) {
     for (const OptionSpec& option : group) known.push_back(cat("--", option.name));
   }
   const std::string name = word.substr(0, word.find('='));
+  if (verb.name == "build" && name.starts_with("--")) {
+    if (const auto reason = why_build_lacks(std::string_view(name).substr(2)))
+      return cat("there is no option ", quoted(name), ": ", *reason);
+  }
   std::string message = cat("unknown option ", quoted(name));
   if (const auto close = nearest(name, known))
     message += cat("; did you mean ", quoted(*close), "?");
