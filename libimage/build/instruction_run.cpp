@@ -68,8 +68,9 @@ class Run final : public Instruction {
     key.add(sandbox::name_of(network));
     key.add(oci::to_string(stage.platform()));  // an emulated program sees its platform
     key.add(security_ == Security::insecure ? "insecure" : "sandbox");
-    for (const StepInput& input : inputs_of_run_options(stage.run().options().run))
-      key.add(input.name).add(input.value);
+    const std::vector<StepInput> options = inputs_of_run_options(stage.run().options().run);
+    key.add(cat(options.size()));
+    for (const StepInput& input : options) key.add(input.name).add(input.value);
     for (const RunDevice& device : devices_)
       key.add(cat("device ", device.name, device.required ? " required" : ""));
     std::vector<RunMount> mounts;
@@ -123,6 +124,7 @@ class Run final : public Instruction {
     key.note("security", security_ == Security::insecure ? "insecure" : "sandbox");
     for (const StepInput& input : inputs_of_run_options(stage.run().options().run))
       key.note(cat("option ", input.name), input.value);
+    for (const RunDevice& device : devices_) key.note(cat("device ", device.name), "given");
     for (const std::string& mount : mounts_) key.note(cat("mount ", mount), "given");
     add_mounts(key, stage, mounts);
     return key.take_inputs();

@@ -80,15 +80,16 @@ class Solver {
     const ImageRef& image = graph_.images[index];
     const std::string platform =
         run_.targets().size() == 1 ? "" : cat(" (", oci::to_string(image.platform), ")");
-    const std::string item = cat("image ", image.name, platform);
-    const std::string label = cat("FROM ", printable(image.name), platform);
+    const std::string shown = hide_credentials(image.name);
+    const std::string item = cat("image ", shown, platform);
+    const std::string label = cat("FROM ", printable(shown), platform);
     notify(Kind::started, item, label, {});
     try {
       images_[index].source = BaseImage::open(run_, image, queue_.stop());
       images_[index].state = images_[index].source->state();
       lint_.image_known(index, images_[index].state->image);
     } catch (const Error& e) {
-      notify(Kind::failed, item, label, e.what());
+      notify(Kind::failed, item, label, hide_credentials(e.what()));
       throw run_.file().source->error(e.code(), image.lines, cat(label, ": ", e.what()),
                                       e.detail());
     }

@@ -146,7 +146,7 @@ TEST_F(MountBuilding, ACacheBeginsWithWhatAContextHolds) {
   file("seed/f", "one");
   file("seed/ignored", "x");
   file(".dockerignore", "seed/ignored");
-  const auto text = [](const std::string& more) {
+  const auto text = [this](const std::string& more) {
     return shell_base() +
            "RUN --mount=type=cache,target=/c,from=ctx,source=/seed /bin/busybox cat /c/f > /f; "
            "/bin/busybox ls -n /c > /list; echo more >> /c/f # " +

@@ -110,7 +110,7 @@ class Options(Case):
         self.assertIn("--cgroup-parent is not implemented", self.build("", "--cgroup-parent", "/x", check=False).err)
 
     def test_options_of_other_builders_are_refused_with_the_reason(self):
-        for word, reason in (("--no-cache-filter=base", "--cache-ttl"), ("--layers", "every step is a layer"), ("--isolation=chroot", "--runtime"),
+        for word, reason in (("--no-cache-filter=base", "--cache-ttl"), ("--layers", "every step is a layer"), ("--mount=x", "at the RUN"),
                              ("--sbom-output=x", "sbom.spdx.json"), ("--force-rm", "no containers")):
             self.assertRegex(self.build("", word, check=False, status=2).err, f"there is no option '{word.split('=')[0]}': .*{reason}")
         self.assertIn("unknown option '--layer'", self.build("", "--layer", check=False, status=2).err)

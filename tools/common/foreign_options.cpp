@@ -11,7 +11,7 @@ struct ForeignOption {
   std::string_view reason;
 };
 
-constexpr std::array<ForeignOption, 59> kOfBuild = {{
+constexpr std::array<ForeignOption, 58> kOfBuild = {{
     {"all-platforms", "name the platforms with --platform"},
     {"arch", "use --platform OS/ARCH[/VARIANT]"},
     {"builder", "this program is the builder: there is none to choose"},
@@ -30,7 +30,6 @@ constexpr std::array<ForeignOption, 59> kOfBuild = {{
     {"hooks-dir", "steps run no hooks"},
     {"http-proxy", "give the proxy's variables with --build-arg"},
     {"ipc", "each RUN has its own IPC namespace"},
-    {"isolation", "use --runtime for another runtime"},
     {"layer-label", "there are no intermediate images to label"},
     {"layers",
      "every step is a layer and is cached; --squash makes one of them, --no-cache uses none"},
