@@ -45,7 +45,7 @@ struct RunOptions {
   std::set<std::string> allow_devices = {};  ///< names that RUN --device may use; "*": all
   bool allow_insecure = false;               ///< RUN --security=insecure may be used
   bool allow_host_network = false;  ///< RUN --network=host may be used where the build's is another
-  std::string cgroup_parent = {};  ///< clean path from the hierarchies' roots; "": our own group
+  std::string cgroup_parent = {};   ///< clean path from the hierarchies' roots; "": our own group
 };
 
 /// RUN --security.
