@@ -169,6 +169,11 @@ Node referrer_node(const oci::Descriptor& descriptor, std::string tag = {}) {
           .tag = std::move(tag)};
 }
 
+/// Only what comes from a registry is waited for.
+unsigned jobs_of(const Reader& reader, const DescribeOptions& options) {
+  return reader.origin() ? options.jobs : 1;
+}
+
 class Describer {
  public:
   Describer(Reader& reader, const DescribeOptions& options) : reader_(reader), options_(options) {}
@@ -262,7 +267,8 @@ class Describer {
     std::vector<std::function<void()>> tasks;
     tasks.swap(tasks_);
     parallel_for(
-        tasks.size(), options_.jobs, [&](std::size_t i) { tasks[i](); }, options_.stop);
+        tasks.size(), jobs_of(reader_, options_), [&](std::size_t i) { tasks[i](); },
+        options_.stop);
   }
 
   void add_level_tasks(Node& node) {
@@ -604,7 +610,7 @@ void find_tags(Description& description, Reader& reader, const DescribeOptions& 
   }
   std::vector<char> same(names->size(), 0);
   parallel_for(
-      names->size(), options.jobs,
+      names->size(), jobs_of(reader, options),
       [&](std::size_t i) {
         const auto found = reader.resolve(Tag{(*names)[i]});
         same[i] = found && found->digest == description.root.descriptor.digest ? 1 : 0;

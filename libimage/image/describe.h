@@ -107,7 +107,9 @@ struct DescribeOptions {
   bool referrers = false;
   bool provenance = false;  ///< read the provenance among the attestations and referrers
   bool sbom = false;        ///< read the SBOMs
-  unsigned jobs = 32;       ///< documents fetched at once: most of the time is waiting
+  /// Documents fetched at once, where that means waiting for a registry; what is on this machine is
+  /// read faster than threads are started.
+  unsigned jobs = 32;
   std::stop_token stop = {};
 };
 
