@@ -44,10 +44,6 @@ struct Task {
   /// Of a config: its image.
   std::vector<oci::Descriptor> layers = {};
   std::optional<oci::Platform> promised = {};
-  bool operator<(const Task& other) const {
-    return std::tie(descriptor.digest, descriptor.media_type) <
-           std::tie(other.descriptor.digest, other.descriptor.media_type);
-  }
 };
 
 /// An image whose layers and diff IDs are both known.

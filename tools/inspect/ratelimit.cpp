@@ -43,8 +43,8 @@ Place place_of(std::string name) {
                     (name.find('.') != std::string::npos || name.find(':') != std::string::npos ||
                      name == "localhost");
   if (host) return {.registry = name};
-  Reference image = Reference::parse(name);
-  return {.registry = image.registry, .image = std::move(image)};
+  const Reference image = Reference::parse(name);
+  return {.registry = image.registry, .image = image};
 }
 
 std::string rate_json(const PullLimit& limit, const std::string& registry) {
