@@ -11,6 +11,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/io/xattr_names.h"
 #include "libimage/task/run_graph.h"
 
 namespace lade::build {
@@ -24,18 +25,17 @@ namespace {
 constexpr int kMaxLinks = 255;           // as the kernel's own order of magnitude (ELOOP)
 constexpr std::size_t kMaxDepth = 1000;  // of directories below the context
 
-enum class Links { followed, not_followed };
-
-/// Names of the attributes of `file` that COPY keeps.
-std::vector<std::string> copied_xattrs(const std::string& file, Links links) {
-  char names[65536];  // the kernel's own limit (XATTR_LIST_MAX)
-  const ssize_t got = links == Links::followed ? ::listxattr(file.c_str(), names, sizeof names)
-                                               : ::llistxattr(file.c_str(), names, sizeof names);
+/// Names of the attributes that COPY keeps of the entry `name` of the directory `dir`.
+std::vector<std::string> copied_xattrs(int dir, const char* name) {
+  // Most files have none; and for a buffer the kernel would allocate as much as we offer.
+  if (list_xattr_names(dir, name, nullptr, 0) <= 0) return {};  // also ENOTSUP
+  std::vector<char> names(65536);  // the kernel's own limit (XATTR_LIST_MAX)
+  const ssize_t got = list_xattr_names(dir, name, names.data(), names.size());
   std::vector<std::string> out;
-  if (got <= 0) return out;  // also where the file system has none (ENOTSUP)
-  for (const std::string_view name :
-       split(std::string_view(names, static_cast<std::size_t>(got) - 1), '\0')) {
-    if (is_copied_xattr(name)) out.emplace_back(name);
+  if (got <= 0) return out;
+  for (const std::string_view found :
+       split(std::string_view(names.data(), static_cast<std::size_t>(got) - 1), '\0')) {
+    if (is_copied_xattr(found)) out.emplace_back(found);
   }
   return out;
 }
@@ -134,8 +134,7 @@ void BuildContext::load(Node& directory, const std::string& path) {
       node.hidden = verdict.ignored;
       if (node.below) node.below->matched = std::move(verdict.matched);
     }
-    node.has_xattrs =
-        !copied_xattrs(cat(proc_path(number), "/", name), Links::not_followed).empty();
+    node.has_xattrs = !copied_xattrs(number, entry->d_name).empty();
     below.children.push_back(std::move(node));
   }
   if (errno != 0) throw_errno(cat("read directory ", quoted(path)));
@@ -178,9 +177,10 @@ BuildContext::Node& BuildContext::required(const std::string& path) {
 }
 
 void BuildContext::read_xattrs(const std::string& path, Attributes& out) {
+  const ParentAndName place = open_parent_in_root(*root_, path);
   const UniqueFd fd = open_in_root(*root_, path, O_PATH | O_NOFOLLOW);
   const std::string file = proc_path(fd.get());
-  for (const std::string& name : copied_xattrs(file, Links::followed)) {
+  for (const std::string& name : copied_xattrs(place.parent.get(), place.name.c_str())) {
     std::string value(65536, '\0');  // the kernel's own limit (XATTR_SIZE_MAX)
     const ssize_t size = ::getxattr(file.c_str(), name.c_str(), value.data(), value.size());
     if (size < 0) continue;  // removed meanwhile
@@ -191,11 +191,15 @@ void BuildContext::read_xattrs(const std::string& path, Attributes& out) {
 
 std::optional<Attributes> BuildContext::lookup(const std::string& path) {
   const std::scoped_lock lock(mutex_);
-  Node* node = find(path);
+  const Node* node = find(path);
   if (node == nullptr) return std::nullopt;
-  const mode_t mode = node->mode;
+  return attributes_of(*node, path);
+}
+
+Attributes BuildContext::attributes_of(const Node& node, const std::string& path) {
+  const mode_t mode = node.mode;
   Attributes out{.mode = static_cast<std::uint32_t>(mode & 07777U),
-                 .mtime = {node->stamp.mtime_seconds, node->stamp.mtime_nanoseconds}};
+                 .mtime = {node.stamp.mtime_seconds, node.stamp.mtime_nanoseconds}};
   if (S_ISDIR(mode)) {
     out.type = FileType::directory;
   } else if (S_ISLNK(mode)) {
@@ -203,15 +207,15 @@ std::optional<Attributes> BuildContext::lookup(const std::string& path) {
     out.mode = 0777;
     out.link_target = read_link(*root_, path);
   } else if (S_ISREG(mode)) {
-    out.size = node->stamp.size;
+    out.size = node.stamp.size;
   } else if (S_ISFIFO(mode)) {
     out.type = FileType::fifo;
   } else {
     out.type = S_ISCHR(mode) ? FileType::character : FileType::block;
-    out.device_major = ::major(node->device);
-    out.device_minor = ::minor(node->device);
+    out.device_major = ::major(node.device);
+    out.device_minor = ::minor(node.device);
   }
-  if (node->has_xattrs) read_xattrs(path, out);
+  if (node.has_xattrs) read_xattrs(path, out);
   return out;
 }
 
@@ -260,7 +264,10 @@ ContentRef BuildContext::content(const std::string& path) { return {.root = root
 
 FileIdentity BuildContext::identity(const std::string& path) {
   const std::scoped_lock lock(mutex_);
-  const Node& node = required(path);
+  return identity_of(required(path));
+}
+
+FileIdentity BuildContext::identity_of(const Node& node) noexcept {
   return {.device = node.stamp.device, .inode = node.stamp.inode, .links = node.links};
 }
 
@@ -278,12 +285,7 @@ void BuildContext::prepare_digests(const std::vector<std::string>& paths, unsign
     for (const std::string& path : paths) {
       Node& node = required(path);
       if (node.has_digest) continue;
-      if (const auto known = digests_ != nullptr ? digests_->find(node.stamp) : std::nullopt) {
-        node.sha = *known;
-        node.has_digest = true;
-      } else {
-        unknown.push_back(&path);
-      }
+      if (!take_known_digest(node)) unknown.push_back(&path);
     }
   }
   parallel_for(
@@ -293,6 +295,79 @@ void BuildContext::prepare_digests(const std::vector<std::string>& paths, unsign
         remember(file, hash_content(file, stop));
       },
       stop);
+}
+
+void BuildContext::prepare(const std::string& path, unsigned jobs, const std::stop_token& stop) {
+  const std::scoped_lock lock(mutex_);
+  Node* top = find(path);
+  if (top == nullptr || !top->below) return;
+  std::vector<Directory> level = {{top, path}};
+  while (!level.empty()) {
+    // Each thread has directories of its own; a loaded node never moves.
+    parallel_for(
+        level.size(), jobs, [&](std::size_t i) { load(*level[i].node, level[i].path); }, stop);
+    std::vector<Directory> next;
+    for (const Directory& directory : level) {
+      for (Node& child : directory.node->below->children) {
+        if (child.below) next.push_back({&child, joined(directory.path, child.name)});
+      }
+    }
+    level = std::move(next);
+  }
+}
+
+void BuildContext::walk(const std::string& path, const Attributes& attributes, unsigned jobs,
+                        const std::stop_token& stop, const WalkVisit& visit) {
+  if (attributes.type != FileType::directory) {
+    SourceTree::walk(path, attributes, jobs, stop, visit);
+    return;
+  }
+  prepare(path, jobs, stop);
+  std::vector<std::string> unknown;
+  {
+    const std::scoped_lock lock(mutex_);
+    find_digests(required(path), path, unknown);
+  }
+  prepare_digests(unknown, jobs, stop);
+  const std::scoped_lock lock(mutex_);
+  visit_all(required(path), path, stop, visit);
+}
+
+/// Adds the files below `directory` of which neither this nor an earlier build knows the digest.
+void BuildContext::find_digests(Node& directory, const std::string& path,
+                                std::vector<std::string>& unknown) {
+  for (Node& child : directory.below->children) {
+    if (child.below) {
+      find_digests(child, joined(path, child.name), unknown);
+    } else if (S_ISREG(child.mode) && !child.has_digest && !take_known_digest(child)) {
+      unknown.push_back(joined(path, child.name));
+    }
+  }
+}
+
+bool BuildContext::take_known_digest(Node& file) {
+  const auto known = digests_ != nullptr ? digests_->find(file.stamp) : std::nullopt;
+  if (!known) return false;
+  file.sha = *known;
+  file.has_digest = true;
+  return true;
+}
+
+void BuildContext::visit_all(const Node& node, const std::string& path, const std::stop_token& stop,
+                             const WalkVisit& visit) {
+  const Attributes attributes = attributes_of(node, path);
+  if (S_ISREG(node.mode)) {
+    visit({.path = path,
+           .attributes = attributes,
+           .content = &node.sha,
+           .identity = identity_of(node)});
+    return;
+  }
+  visit({.path = path, .attributes = attributes});
+  if (!node.below) return;
+  if (stop.stop_requested()) throw Cancelled();
+  for (const Node& child : node.below->children)
+    visit_all(child, joined(path, child.name), stop, visit);
 }
 
 void BuildContext::remember(const ContentRef& content, const Sha256& sha) {

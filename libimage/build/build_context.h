@@ -30,6 +30,9 @@ class BuildContext final : public SourceTree {
   Sha256 digest(const std::string& path, const std::stop_token& stop) override;
   void prepare_digests(const std::vector<std::string>& paths, unsigned jobs,
                        const std::stop_token& stop) override;
+  void prepare(const std::string& path, unsigned jobs, const std::stop_token& stop) override;
+  void walk(const std::string& path, const Attributes& attributes, unsigned jobs,
+            const std::stop_token& stop, const WalkVisit& visit) override;
   void remember(const ContentRef& content, const Sha256& sha) override;
   std::string why_hidden(const std::string& path) override;
   /// The paths of the directory that are not in the context, each without what is below it. Found
@@ -46,9 +49,20 @@ class BuildContext final : public SourceTree {
 
  private:
   struct Node;
+  struct Directory {
+    Node* node;
+    std::string path;
+  };
+  // All with mutex_ held:
   Node* find(const std::string& path);
   void load(Node& directory, const std::string& path);
   Node& required(const std::string& path);
+  Attributes attributes_of(const Node& node, const std::string& path);
+  static FileIdentity identity_of(const Node& node) noexcept;
+  void find_digests(Node& directory, const std::string& path, std::vector<std::string>& unknown);
+  bool take_known_digest(Node& file);
+  void visit_all(const Node& node, const std::string& path, const std::stop_token& stop,
+                 const WalkVisit& visit);
   void read_xattrs(const std::string& path, Attributes& out);
 
   std::shared_ptr<const DirFd> root_;

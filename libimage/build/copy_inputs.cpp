@@ -82,6 +82,8 @@ class TreeInput final : public CopyInput {
         found.tree = filters_.back().get();
       }
     }
+    // Filters may leave whole directories out, which need not be read then.
+    if (found.tree == &tree_) tree_.prepare(source.path, stage_.run().jobs(), stage_.stop());
     found.source = std::move(source);
     found_.push_back(std::move(found));
   }

@@ -1,6 +1,5 @@
 #include "libimage/build/copy_source.h"
 
-#include <functional>
 #include <map>
 
 #include "libimage/base/error.h"
@@ -26,19 +25,6 @@ void match_components(SourceTree& tree, const std::string& directory,
     } else if (const auto found = tree.lookup(path); found && found->type == FileType::directory) {
       match_components(tree, path, globs, at + 1, out);
     }
-  }
-}
-
-using Visit = std::function<void(const std::string& path, const Attributes& attributes)>;
-
-void walk(SourceTree& tree, const std::string& path, const Attributes& attributes,
-          const std::stop_token& stop, const Visit& visit) {
-  if (stop.stop_requested()) throw Cancelled();
-  visit(path, attributes);
-  if (attributes.type != FileType::directory) return;
-  for (const std::string& name : tree.list(path)) {
-    const std::string below = joined(path, name);
-    if (const auto found = tree.lookup(below)) walk(tree, below, *found, stop, visit);
   }
 }
 
@@ -133,42 +119,23 @@ std::vector<CopySource> match_sources(SourceTree& tree, const std::string& patte
 
 void add_sources(StepKey& key, SourceTree& tree, const std::vector<CopySource>& sources,
                  unsigned jobs, const std::stop_token& stop) {
-  // In portions: enough for all threads, and little memory however many files there are.
-  constexpr std::size_t kPortion = 4096;
-  std::vector<std::string> files;
-  const auto prepare = [&] {
-    tree.prepare_digests(files, jobs, stop);
-    files.clear();
-  };
-  for (const CopySource& source : sources) {
-    walk(tree, source.path, source.attributes, stop,
-         [&](const std::string& path, const Attributes& attributes) {
-           if (attributes.type == FileType::regular) files.push_back(path);
-           if (files.size() == kPortion) prepare();
-         });
-  }
-  prepare();
   for (const CopySource& source : sources) {
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> linked;
     key.add(source.name);
-    walk(tree, source.path, source.attributes, stop,
-         [&](const std::string& path, const Attributes& attributes) {
-           key.add(std::string_view(path).substr(source.path.size()));
-           add_attributes(key, attributes);
-           if (attributes.type != FileType::regular) {
-             if (key.keeps_inputs()) note(key, path, attributes, "");
-             return;
-           }
-           const Sha256 sha = tree.digest(path, stop);
-           const std::string_view content(reinterpret_cast<const char*>(sha.data()), sha.size());
-           key.add(content);
-           if (key.keeps_inputs()) note(key, path, attributes, content);
-           const FileIdentity identity = tree.identity(path);
-           if (identity.links < 2) return;
-           const auto [first, is_new] = linked.try_emplace({identity.device, identity.inode}, path);
-           if (!is_new)
-             key.add("link").add(std::string_view(first->second).substr(source.path.size()));
-         });
+    tree.walk(source.path, source.attributes, jobs, stop, [&](const WalkedFile& file) {
+      std::string_view content;
+      if (file.content != nullptr)
+        content = {reinterpret_cast<const char*>(file.content->data()), file.content->size()};
+      key.add(std::string_view(file.path).substr(source.path.size()));
+      add_attributes(key, file.attributes);
+      if (key.keeps_inputs()) note(key, file.path, file.attributes, content);
+      if (file.content == nullptr) return;
+      key.add(content);
+      if (file.identity.links < 2) return;
+      const auto [first, is_new] =
+          linked.try_emplace({file.identity.device, file.identity.inode}, file.path);
+      if (!is_new) key.add("link").add(std::string_view(first->second).substr(source.path.size()));
+    });
     key.add("end");
   }
 }

@@ -177,7 +177,8 @@ void CopyTarget::write(const std::string& name, std::string text, const Timestam
   put(std::move(entry));
 }
 
-void CopyTarget::merge(const Snapshot& snapshot, std::shared_ptr<const DirFd> root,
+void CopyTarget::merge(const Snapshot& snapshot,
+                       const std::function<ContentRef(const std::string&)>& content,
                        const CopyDestination& destination) {
   const std::string top = prepare({.path = destination.path, .is_directory = true});
   index_everything();                           // two directories of the archive may be one here
@@ -201,7 +202,7 @@ void CopyTarget::merge(const Snapshot& snapshot, std::shared_ptr<const DirFd> ro
       }
       if (moved != followed.end()) followed[path] = target;
     } else if (found.attributes.type == FileType::regular) {
-      entry.content = {.root = root, .path = path};
+      entry.content = content(path);
     }
     put(std::move(entry));
     if (found.attributes.type == FileType::regular && found.inode.links > 1)

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -47,8 +48,9 @@ class CopyTarget {
   /// A file with these bytes, called `name` if the destination is a directory.
   void write(const std::string& name, std::string text, const Timestamp& mtime,
              const CopyDestination& destination);
-  /// The tree `snapshot` of an unpacked archive: merged like `tar -x --keep-directory-symlink`.
-  void merge(const Snapshot& snapshot, std::shared_ptr<const DirFd> root,
+  /// The tree `snapshot` of an archive, whose files have their bytes at `content`: merged like `tar
+  /// -x --keep-directory-symlink`.
+  void merge(const Snapshot& snapshot, const std::function<ContentRef(const std::string&)>& content,
              const CopyDestination& destination);
   /// The entries, sorted, hard links last of their group. The object is then empty.
   std::vector<LayerEntry> take();

@@ -260,10 +260,12 @@ class Copy final : public Instruction {
     for (const FoundSource* found : sources) {
       const CopySource& source = found->source;
       if (found->may_be_archive && source.attributes.type == FileType::regular) {
-        auto archive = unpack_if_archive(stage.run().services().store,
-                                         found->tree->content(source.path), rules.owner);
+        const ContentRef file = found->tree->content(source.path);
+        auto archive =
+            unpack_if_archive(stage.run().services().store, file, rules.owner, archives.size());
         if (archive) {
-          target.merge(archive->snapshot, archive->root, words.destination);
+          target.merge(archive->snapshot, archive->content, words.destination);
+          if (archive->digest) inputs.remember(file, *archive->digest);
           archives.push_back(std::move(*archive));
           continue;
         }
@@ -276,7 +278,7 @@ class Copy final : public Instruction {
     if (entries.empty()) return std::nullopt;
     LayerOptions options = stage.run().layer_options();
     options.readers = std::max(2U, stage.run().jobs());
-    if (!inputs.empty()) {
+    if (archives.size() < sources.size()) {
       options.on_content = [&inputs](const LayerEntry& entry, const Digest& digest) {
         inputs.remember(entry.content, raw_sha256(digest));
       };

@@ -225,13 +225,23 @@ class Solver {
                        [&](std::size_t target) { return &graph_.stages[target] == &stage; });
   }
 
-  StageState base_of(const GraphStage& stage) const {
+  StageState base_of(const GraphStage& stage) {
     if (stage.base.kind == TreeRef::Kind::scratch || stage.base.kind == TreeRef::Kind::context)
       return empty_state(run_, stage.platform);
     StageState state = stage.base.kind == TreeRef::Kind::image ? *images_[stage.base.index].state
-                                                               : *finished_[stage.base.index];
+                                                               : finished_state(stage.base.index);
     state.cmd_set = false;
     return state;
+  }
+
+  /// For one that stands on it: the state itself if nobody else will need it, so that a chain of
+  /// stages does not copy its history again and again.
+  StageState finished_state(std::size_t stage) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (users_[stage] > 1) return *finished_[stage];
+    }
+    return std::move(*finished_[stage]);
   }
 
   const RootFs& tree_of(const GraphStage& stage, const std::string& from) const {

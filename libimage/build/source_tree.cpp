@@ -11,7 +11,45 @@ namespace {
 
 std::uint8_t nibble(char c) { return static_cast<std::uint8_t>(c <= '9' ? c - '0' : c - 'a' + 10); }
 
+/// lookup() and list() of all at and below `path`.
+template <typename Visit>
+void visit_below(SourceTree& tree, const std::string& path, const Attributes& attributes,
+                 const std::stop_token& stop, const Visit& visit) {
+  if (stop.stop_requested()) throw Cancelled();
+  visit(path, attributes);
+  if (attributes.type != FileType::directory) return;
+  for (const std::string& name : tree.list(path)) {
+    const std::string below = path.empty() ? name : cat(path, "/", name);
+    if (const auto found = tree.lookup(below)) visit_below(tree, below, *found, stop, visit);
+  }
+}
+
 }  // namespace
+
+void SourceTree::prepare(const std::string& /*path*/, unsigned /*jobs*/,
+                         const std::stop_token& /*stop*/) {}
+
+void SourceTree::walk(const std::string& path, const Attributes& attributes, unsigned jobs,
+                      const std::stop_token& stop, const WalkVisit& visit) {
+  // In portions: enough for all threads, and little memory however many files there are.
+  constexpr std::size_t kPortion = 4096;
+  std::vector<std::string> files;
+  visit_below(*this, path, attributes, stop, [&](const std::string& file, const Attributes& found) {
+    if (found.type == FileType::regular) files.push_back(file);
+    if (files.size() < kPortion) return;
+    prepare_digests(files, jobs, stop);
+    files.clear();
+  });
+  prepare_digests(files, jobs, stop);
+  visit_below(*this, path, attributes, stop, [&](const std::string& file, const Attributes& found) {
+    if (found.type != FileType::regular) {
+      visit({.path = file, .attributes = found});
+      return;
+    }
+    const Sha256 sha = digest(file, stop);
+    visit({.path = file, .attributes = found, .content = &sha, .identity = identity(file)});
+  });
+}
 
 Sha256 raw_sha256(const Digest& digest) {
   const std::string_view hex = digest.encoded();

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -29,6 +30,15 @@ struct FileIdentity {
   std::uint64_t links = 1;
 };
 
+/// A file of a tree with what a step's key holds of it.
+struct WalkedFile {
+  const std::string& path;
+  const Attributes& attributes;
+  const Sha256* content = nullptr;  ///< of regular files
+  FileIdentity identity = {};       ///< of regular files
+};
+using WalkVisit = std::function<void(const WalkedFile&)>;
+
 /// Paths are clean and relative to the tree's root; "" is the root.
 class SourceTree {
  public:
@@ -47,6 +57,13 @@ class SourceTree {
   /// Makes later digest() calls for `paths` cheap, reading several files at once.
   virtual void prepare_digests(const std::vector<std::string>& paths, unsigned jobs,
                                const std::stop_token& stop) = 0;
+  /// Reads what later calls want to know of the directories at and below `path`, several at once.
+  virtual void prepare(const std::string& path, unsigned jobs, const std::stop_token& stop);
+  /// Visits `path`, whose attributes are `attributes`, and all below it: directories before what is
+  /// in them, names in order. Contents whose digest is not known are read, `jobs` at once. `visit`
+  /// calls nothing of the tree.
+  virtual void walk(const std::string& path, const Attributes& attributes, unsigned jobs,
+                    const std::stop_token& stop, const WalkVisit& visit);
   /// Tells what digest() would have found for the file whose content() is `content`, so that nobody
   /// reads it again. Thread-safe; what is not of this tree is ignored.
   virtual void remember(const ContentRef& content, const Sha256& sha) = 0;

@@ -1,5 +1,7 @@
 #pragma once
+#include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,8 +37,15 @@ class StepKey {
     add(kind);
   }
   StepKey& add(std::string_view field) {
-    hasher_.update(cat(field.size(), ":"));
-    hasher_.update(field);
+    // Gathered: a COPY of many files has millions of short fields.
+    append_number(field.size());
+    pending_ += ':';
+    if (pending_.size() + field.size() > kPending) flush();
+    if (field.size() > kPending) {
+      hasher_.update(field);
+    } else {
+      pending_ += field;
+    }
     return *this;
   }
   template <typename Range>
@@ -46,7 +55,10 @@ class StepKey {
     return *this;
   }
   /// 64 hex digits.
-  [[nodiscard]] std::string str() const { return std::string(hasher_.digest().encoded()); }
+  [[nodiscard]] std::string str() {
+    flush();
+    return std::string(hasher_.digest().encoded());
+  }
 
   /// From now on note() and note_file() keep what they are told.
   StepKey& keep_inputs() {
@@ -64,10 +76,21 @@ class StepKey {
   [[nodiscard]] std::vector<StepInput> take_inputs();
 
  private:
+  static constexpr std::size_t kPending = 4096;
+  void append_number(std::size_t number) {
+    char digits[20];  // of 2^64
+    const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+    pending_.append(std::begin(digits), end);
+  }
+  void flush() {
+    hasher_.update(pending_);
+    pending_.clear();
+  }
   void fold_files();
   static std::string_view folded(std::string_view path, unsigned depth);
 
   Hasher hasher_;
+  std::string pending_;  // not in hasher_ yet
   bool keeps_ = false;
   std::vector<StepInput> inputs_;
   std::vector<std::pair<std::string, std::uint64_t>> files_;

@@ -117,6 +117,7 @@ std::optional<ContentRef> MemoryPart::content(const std::string& /*path*/, const
     if (entry.attributes.size > 0) return std::nullopt;
     return ContentRef{.text = std::make_shared<const std::string>()};
   }
+  if (content.offset) return std::nullopt;  // users want whole files
   // The layer has the bytes as they were; the file that they came from may be gone or another.
   const UniqueFd file = try_open_in_root(*content.root, content.path, O_PATH | O_NOFOLLOW);
   struct stat st {};

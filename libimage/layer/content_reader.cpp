@@ -45,7 +45,10 @@ UniqueFd FileOpener::open(const ContentRef& content, std::uint64_t size) {
   if (!file) throw_errno(cat("open ", quoted(content.path)));
   struct stat st {};
   if (::fstat(file.get(), &st) != 0) throw_errno(cat("stat ", quoted(content.path)));
-  if (!S_ISREG(st.st_mode) || static_cast<std::uint64_t>(st.st_size) != size) {
+  const auto has = static_cast<std::uint64_t>(st.st_size);
+  const bool fits =
+      content.offset ? *content.offset <= has && size <= has - *content.offset : size == has;
+  if (!S_ISREG(st.st_mode) || !fits) {
     throw_changed(content.path);
   }
   return file;
@@ -115,10 +118,14 @@ void ContentReader::read_entry(const LayerEntry& entry, Batch& batch, FileOpener
     batch.bytes += *entry.content.text;
   } else if (here) {
     const UniqueFd file = opener.open(entry.content, size);
-    batch.bytes.resize(at + size + 1);  // one more: growth shows in the same call
+    // One more of a whole file: growth shows in the same call.
+    const std::size_t wanted = entry.content.offset ? size : size + 1;
+    const std::uint64_t begin = entry.content.offset.value_or(0);
+    batch.bytes.resize(at + size + 1);
     std::size_t filled = 0;
-    while (filled <= size) {
-      const ssize_t got = ::read(file.get(), batch.bytes.data() + at + filled, size + 1 - filled);
+    while (filled < wanted) {
+      const ssize_t got = ::pread(file.get(), batch.bytes.data() + at + filled, wanted - filled,
+                                  static_cast<off_t>(begin + filled));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw_errno(cat("read ", quoted(entry.content.path)));
       filled += static_cast<std::size_t>(got);
@@ -129,7 +136,8 @@ void ContentReader::read_entry(const LayerEntry& entry, Batch& batch, FileOpener
   }
   if (digests_ == Digests::sha256) {
     batch.digests.emplace_back();
-    if (here) batch.digests.back() = sha256_of(std::string_view(batch.bytes).substr(at, size));
+    if (here && !entry.content.offset)
+      batch.digests.back() = sha256_of(std::string_view(batch.bytes).substr(at, size));
   }
   batch.places.emplace_back(at, size);
 }

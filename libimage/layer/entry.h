@@ -31,6 +31,7 @@ struct Attributes {
 struct ContentRef {
   std::shared_ptr<const DirFd> root = {};  ///< the file is `path` below it, opened in that root
   std::string path = {};
+  std::optional<std::uint64_t> offset = {};      ///< set: a piece of that file, which begins there
   std::shared_ptr<const std::string> text = {};  ///< or these bytes, if set
 };
 

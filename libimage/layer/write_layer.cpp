@@ -1,5 +1,6 @@
 #include "libimage/layer/write_layer.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -27,17 +28,21 @@ class LargeFile {
     }
     Hasher hasher;
     const UniqueFd file = opener_.open(entry.content, entry.attributes.size);
+    const bool is_piece = entry.content.offset.has_value();
+    digest = digest && !is_piece;
+    FdReader reader{file.get(), entry.content.path, entry.content.offset.value_or(0)};
     (void)::posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-    FdReader reader{file.get(), entry.content.path};
     for (std::uint64_t left = entry.attributes.size; left != 0;) {
-      const std::size_t got = reader.read(buffer_);
+      const std::size_t got = reader.read(std::span(buffer_).first(
+          is_piece ? std::min<std::uint64_t>(left, buffer_.size()) : buffer_.size()));
       if (got == 0 || got > left) throw_changed(entry.content.path);
       const ByteView data = std::span(buffer_).first(got);
       if (digest) hasher.update(data);
       tar.content(data);
       left -= got;
     }
-    if (reader.read(std::span(buffer_).first(1)) != 0) throw_changed(entry.content.path);
+    if (!is_piece && reader.read(std::span(buffer_).first(1)) != 0)
+      throw_changed(entry.content.path);
     return digest ? std::optional(hasher.digest()) : std::nullopt;
   }
 
@@ -45,10 +50,14 @@ class LargeFile {
   struct FdReader {
     int fd;
     const std::string& path;
-    std::size_t read(std::span<std::byte> out) const {
+    std::uint64_t at;
+    std::size_t read(std::span<std::byte> out) {
       for (;;) {
-        const ssize_t got = ::read(fd, out.data(), out.size());
-        if (got >= 0) return static_cast<std::size_t>(got);
+        const ssize_t got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(at));
+        if (got >= 0) {
+          at += static_cast<std::uint64_t>(got);
+          return static_cast<std::size_t>(got);
+        }
         if (errno != EINTR) throw_errno(cat("read ", quoted(path)));
       }
     }

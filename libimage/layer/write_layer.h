@@ -17,7 +17,8 @@ struct LayerOptions {
   std::optional<Timestamp> clamp_mtime = {};  ///< later times become this one (SOURCE_DATE_EPOCH)
   std::optional<Timestamp> set_mtime = {};    ///< every time becomes this one
   unsigned readers = 2;  ///< threads that open and read files ahead of the tar writer
-  /// Told for each regular file written from a ContentRef: its entry and the sha256 of its content.
+  /// Told for each regular file written from a ContentRef, pieces of files left out: its entry and
+  /// the sha256 of its content.
   std::function<void(const LayerEntry&, const Digest&)> on_content = {};
 };
 

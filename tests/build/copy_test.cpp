@@ -239,6 +239,37 @@ TEST_F(Copying, AddUnpacksTarsOfAnyCodec) {
   EXPECT_THAT(merged, Contains(Pair("usr/bin/tool", "f 644 3:4 t")));
 }
 
+TEST_F(Copying, AnArchiveThatIsOnlyListedGivesTheLayerOfAnUnpackedOne) {
+  file("t/dir/f", "x", 0751);
+  file("t/dir/below/big", std::string(3'000'000, 'b'));
+  file("t/empty", "");
+  const auto shell = [&](const std::string& command) {
+    ASSERT_EQ(::system(cat("cd ", context_path(), " && ", command).c_str()), 0);
+  };
+  shell(
+      "ln -s dir/f t/link && ln t/dir/f t/another && mkdir -m 1777 t/tmp && chown -hR 3:4 t && "
+      "tar cf listed.tar -C t . && gzip -k listed.tar && cp listed.tar unpacked.tar && "
+      "tar rf unpacked.tar -C t ./empty && "  // given twice: only unpacking tells
+      "touch -d @1600000000 *.tar *.gz");
+  const auto layer_of = [&](const std::string& words) {
+    return build(cat("FROM scratch\nADD ", words, "\n")).config.diff_ids;
+  };
+  for (const std::string flag : {"", "--chown=8:9 "}) {
+    const auto words = [&](const std::string& name) { return cat(flag, name, " /to/"); };
+    const auto unpacked = layer_of(words("unpacked.tar"));
+    EXPECT_EQ(layer_of(words("listed.tar")), unpacked) << flag;
+    EXPECT_EQ(layer_of(words("listed.tar.gz")), unpacked) << flag;
+  }
+  EXPECT_EQ(build("FROM scratch AS a\nADD listed.tar /to/\nFROM scratch\nCOPY --from=a /to /to\n")
+                .config.diff_ids,
+            layer_of("unpacked.tar /to/"));
+  // Equal files of two archives are not the same file.
+  const auto two = tree_of("FROM scratch\nADD listed.tar /one/\nADD listed.tar listed.tar /two/\n");
+  EXPECT_THAT(two, Contains(Pair("one/another", "f 751 3:4 x")));
+  shell("tar cf bare.tar -C t dir/f");  // without its directory
+  EXPECT_THAT(tree_of("FROM scratch\nADD bare.tar /"), Contains(Pair("dir/f", "f 751 3:4 x")));
+}
+
 TEST_F(Copying, FlagsAndSourcesThatItDoesNotHaveAreRefused) {
   file("f", "");
   EXPECT_EQ(error_of("FROM scratch\nCOPY http://x/y /").code(), Errc::invalid_content);

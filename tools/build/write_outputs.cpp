@@ -12,6 +12,7 @@
 #include "libimage/io/path.h"
 #include "libimage/name/reference.h"
 #include "libimage/oci/json_text.h"
+#include "libimage/task/run_graph.h"
 
 #include "tools/common/output_file.h"
 
@@ -278,10 +279,21 @@ void check_outputs(const std::vector<OutputSpec>& outputs, const build::BuildOpt
 }
 
 void write_outputs(const std::vector<OutputSpec>& outputs, const OutputContext& context) {
+  constexpr unsigned kAtOnce = 4;
+  std::vector<GraphNode> nodes;
   for (const OutputSpec& output : outputs) {
-    with_context([&] { return cat("write ", printable(output.text)); },
-                 [&] { Writing(output, context).run(); });
+    nodes.push_back({[&](const std::stop_token& stop) {
+      OutputContext own = context;
+      own.stop = stop;
+      with_context([&] { return cat("write ", printable(output.text)); },
+                   [&] { Writing(output, own).run(); });
+    }});
+    // Names are given in the order of the options.
+    const std::size_t index = nodes.size() - 1;
+    if (index > 0 && (output.type == Type::image || output.type == Type::cacheonly))
+      nodes.back().needs.push_back(index - 1);
   }
+  run_graph(nodes, kAtOnce, context.stop);
 }
 
 void write_result_files(const Arguments& arguments, const build::BuildResult& result) {

@@ -22,7 +22,7 @@ struct OutputContext {
 /// What would be refused after the build, refused before it. Throws Error and UsageError.
 void check_outputs(const std::vector<OutputSpec>& outputs, const build::BuildOptions& options);
 
-/// Writes all of them, in their order.
+/// Writes all of them, several at once; images get their names after the outputs before them.
 void write_outputs(const std::vector<OutputSpec>& outputs, const OutputContext& context);
 
 /// The files of --iidfile, --iidfile-raw, --digestfile and --metadata-file.
