@@ -14,11 +14,13 @@ namespace lade::files {
 namespace {
 
 constexpr std::string_view kMagic = "lade-files-1\n";
+constexpr std::size_t kHexDigits = 64;  // of the checksum
 constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{1} << 30U;
 constexpr std::size_t kMaxPathBytes = std::size_t{64} * 1024;
 
 class IndexWriter {
  public:
+  explicit IndexWriter(Sink& sink) : sink_(sink) {}
   void number(std::uint64_t value) {
     for (; value >= 0x80U; value >>= 7U) out_ += static_cast<char>(value | 0x80U);
     out_ += static_cast<char>(value);
@@ -36,9 +38,15 @@ class IndexWriter {
     last_ = path;
   }
   void raw(std::string_view bytes) { out_ += bytes; }
-  std::string take() { return std::move(out_); }
+  /// Between two rows: passes on what has come together.
+  void flush(std::size_t from = kChunkBytes) {
+    if (out_.size() < from) return;
+    sink_.write(bytes_of(out_));
+    out_.clear();
+  }
 
  private:
+  Sink& sink_;
   std::string out_;
   std::string last_;
 };
@@ -177,21 +185,26 @@ LayerFiles read_rows(IndexReader& in, FilePool& pool) {
 }  // namespace
 
 std::string write_index(const LayerFiles& layer, const FilePool& pool) {
-  IndexWriter body;
+  StringSink out;
+  out.write(bytes_of(cat(kMagic, std::string(kHexDigits, '0'))));
+  const auto zstd = codec_named("zstd").compress_to(out, {.level = 1, .threads = 1});
+  IndexWriter body(*zstd);
   body.number(layer.plain ? 1 : 0);
   body.text(layer.seek ? layer.seek->saved() : std::string());
   body.number(layer.rows.size());
-  for (const FileRow& row : layer.rows) write_row(body, row, pool);
-  const std::string bytes = body.take();
-  StringSink packed;
-  const auto zstd = codec_named("zstd").compress_to(packed, {.level = 1});
-  zstd->write(bytes_of(bytes));
+  for (const FileRow& row : layer.rows) {
+    write_row(body, row, pool);
+    body.flush();
+  }
+  body.flush(0);
   zstd->finish();
-  return cat(kMagic, sha256_of(packed.text()).encoded(), packed.text());
+  std::string bytes = out.take();
+  const std::string_view packed = std::string_view(bytes).substr(kMagic.size() + kHexDigits);
+  bytes.replace(kMagic.size(), kHexDigits, sha256_of(packed).encoded());
+  return bytes;
 }
 
 std::optional<LayerFiles> read_index(std::string_view bytes, FilePool& pool) {
-  constexpr std::size_t kHexDigits = 64;
   if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + kHexDigits) return std::nullopt;
   bytes.remove_prefix(kMagic.size());
   const std::string_view packed = bytes.substr(kHexDigits);
