@@ -106,9 +106,6 @@ class Options(Case):
         self.assertNotIn("hunter2", self.lade_fails("build", "http://user:hunter2@127.0.0.1:1/c.tar").err)
         self.assertNotIn("hunter2", self.build("FROM c\n", "--build-context", "c=http://user:hunter2@127.0.0.1:1/c.tar", check=False).err)
 
-    def test_what_is_not_there_is_refused_by_name(self):
-        self.assertIn("--cgroup-parent is not implemented", self.build("", "--cgroup-parent", "/x", check=False).err)
-
     def test_options_of_other_builders_are_refused_with_the_reason(self):
         for word, reason in (("--no-cache-filter=base", "--cache-ttl"), ("--layers", "every step is a layer"), ("--mount=x", "at the RUN"),
                              ("--sbom-output=x", "sbom.spdx.json"), ("--force-rm", "no containers")):
