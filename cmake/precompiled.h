@@ -1,4 +1,5 @@
-// What LADE_PCH parses once (cmake/precompiled.cmake): the standard headers of most files. No file relies on it.
+// What LADE_PCH parses once (cmake/precompiled.cmake): the standard headers of most files.
+// No file relies on it.
 #pragma once
 #include <algorithm>
 #include <array>

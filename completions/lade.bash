@@ -20,6 +20,8 @@ _lade() {
     "index add:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "index remove:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "index annotate:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
+    "run:--pull") COMPREPLY=($(compgen -W "missing always never" -- "$cur")); return ;;
+    "run:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
     "copy:--format") COMPREPLY=($(compgen -W "oci docker v2s2" -- "$cur")); return ;;
     "copy:--dest-compress-format") COMPREPLY=($(compgen -W "gzip zstd zstd:chunked estargz uncompressed" -- "$cur")); return ;;
     "copy:--progress") COMPREPLY=($(compgen -W "auto plain tty json none" -- "$cur")); return ;;
@@ -48,7 +50,7 @@ _lade() {
     "runtime update:--log-format") COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
   esac
   case "$verb" in
-    '') COMPREPLY=($(compgen -W "build images rmi prune cache index copy sync tag delete manifest login logout inspect history tree ratelimit validate ls cat find du extract waste diff tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "build images rmi prune cache index run unshare info copy sync tag delete manifest login logout inspect history tree ratelimit validate ls cat find du extract waste diff tags repos digest blob runtime completion help --store --version --help" -- "$cur")) ;;
     cache) COMPREPLY=($(compgen -W "ls du prune logs export" -- "$cur")) ;;
     index) COMPREPLY=($(compgen -W "create add remove annotate" -- "$cur")) ;;
     manifest) COMPREPLY=($(compgen -W "put get" -- "$cur")) ;;
@@ -67,6 +69,9 @@ _lade() {
     'index add') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'index remove') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'index annotate') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--annotation --index --os --arch --variant --os-version --os-features --authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
+    'run') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--env -e --env-file --workdir -w --user -u --group-add --entrypoint --interactive -i --tty -t --rm --read-only --mount --tmpfs --hostname --network --pids-limit --platform --pull --stop-signal --timeout --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --security-opt --volume -v --device --memory -m --memory-swap --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --cpus --cgroup-parent --runtime --runtime-flag --isolation --authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
+    'unshare') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--help" -- "$cur")); fi ;;
+    'info') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--format --help" -- "$cur")); fi ;;
     'copy') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--all -a --platform --sparse --index-only --multi-arch --referrers --no-referrers --format -f --dest-compress-format --dest-compress-level --dest-force-compress-format --dest-decompress --remove-signatures --preserve-digests --digestfile --additional-tag --dry-run --json --jobs -j --authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --src-shared-blob-dir --dest-shared-blob-dir --src-daemon-host --dest-daemon-host --append --progress --quiet -q --help" -- "$cur")); fi ;;
     'sync') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--src -s --dest -d --all -a --platform --referrers --scoped --append-suffix --filter --exclude --semver --format -f --preserve-digests --digestfile --keep-going --dry-run --jobs -j --authfile --src-authfile --src-cert-dir --src-creds --src-username --src-password --src-registry-token --src-no-creds --src-tls-verify --dest-authfile --dest-cert-dir --dest-creds --dest-username --dest-password --dest-registry-token --dest-no-creds --dest-tls-verify --registries-conf --progress --quiet -q --help" -- "$cur")); fi ;;
     'tag') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "--authfile --cert-dir --creds --username --password --registry-token --no-creds --tls-verify --registries-conf --help" -- "$cur")); fi ;;

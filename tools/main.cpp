@@ -12,6 +12,7 @@
 
 #include "tools/common/options.h"
 #include "tools/common/process.h"
+#include "tools/common/rootless.h"
 #include "tools/common/terminal.h"
 #include "tools/compat/skopeo.h"
 #include "tools/runtime/verbs.h"
@@ -90,6 +91,7 @@ int status_of(const Error& error) {
 
 int run(std::vector<std::string> words) {
   std::string verb_name;
+  int failure_status = 0;  // the verb's own, if it has one
   try {
     Environment environment = process_environment();
     if (!read_globals(words, environment)) return 0;
@@ -105,26 +107,31 @@ int run(std::vector<std::string> words) {
     const VerbSpec* verb = take_verb(words);
     if (verb == nullptr) refuse_verb(words);
     verb_name = verb->name;
+    failure_status = verb->failure_status;
     const Arguments arguments = parse_arguments(*verb, words);
     if (arguments.flag("help")) {
       print(verb_help(*verb));
       return 0;
+    }
+    if (verb->in_user_namespace) {
+      const auto made = enter_user_namespace_if_needed(environment);
+      if (made && made->ids == 1 && !arguments.flag("quiet")) print_error(one_id_warning(*made));
     }
     return verb->run(arguments, environment);
   } catch (const UsageError& e) {
     print_error(cat("lade: ", verb_name.empty() ? "" : cat(verb_name, ": "), e.what(),
                     "\nTry 'lade ", verb_name, verb_name.empty() ? "" : " ",
                     "--help' for more information.\n"));
-    return kWrongUse;
+    return failure_status != 0 ? failure_status : kWrongUse;
   } catch (const Cancelled&) {
     print_error(cat("lade: ", verb_name, ": interrupted\n"));
     return kInterrupted;
   } catch (const Error& e) {
     print_error(cat("lade: ", e.what(), "\n"));
-    return status_of(e);
+    return failure_status != 0 ? failure_status : status_of(e);
   } catch (const std::exception& e) {  // the last resort: memory exhausted, or a defect of ours
     print_error(cat("lade: ", verb_name, ": internal error: ", e.what(), "\n"));
-    return kFailed;
+    return failure_status != 0 ? failure_status : kFailed;
   }
 }
 

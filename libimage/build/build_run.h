@@ -109,7 +109,6 @@ class BuildRun {
 
  private:
   const TempDir& scratch();
-  RunOptions network_words(NetworkMode network);
 
   const BuildOptions& options_;
   const BuildServices& services_;

@@ -144,19 +144,26 @@ void EntryMaker::make_link(TreeDirectory& dir, const std::string& name,
 void EntryMaker::make_node(TreeDirectory& dir, const std::string& name,
                            const Attributes& attributes) {
   const bool device = attributes.type != FileType::fifo;
-  if (device && rights_ == Rights::own) {  // the name is there, and opening it does no harm
+  const auto make_empty = [&] {  // the name is there, and opening it does no harm
     UniqueFd file;
     replacing(dir, name, [&] {
       file.reset(create_file(dir.fd, name));
       return file.get();
     });
     set_file_attributes(file.get(), attributes, rights_);
-    return;
-  }
+  };
+  if (device && rights_ == Rights::own) return make_empty();
   const dev_t number =
       device ? ::makedev(attributes.device_major, attributes.device_minor) : dev_t{0};
   const mode_t type = type_bits(attributes.type);
-  replacing(dir, name, [&] { return ::mknodat(dir.fd.get(), name.c_str(), type | 0600U, number); });
+  try {
+    replacing(dir, name,
+              [&] { return ::mknodat(dir.fd.get(), name.c_str(), type | 0600U, number); });
+  } catch (const Error& e) {  // root of a user namespace may make none
+    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
+    if (!device || detail == nullptr || detail->value != EPERM) throw;
+    return make_empty();
+  }
   // O_PATH does not open the device; what was put there meanwhile is left alone.
   const UniqueFd node = open_entry(dir.fd, name, O_PATH);
   struct stat st {};

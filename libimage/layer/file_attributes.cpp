@@ -74,6 +74,10 @@ void add_xattrs(const std::string& path, Named named, FoundFile& file) {
   FoundXattrs found = read_xattrs(path, named);
   file.entry.attributes.xattrs = std::move(found.carried);
   file.overlay = found.overlay;
+  if (found.owner) {
+    file.entry.attributes.uid = found.owner->uid;
+    file.entry.attributes.gid = found.owner->gid;
+  }
   if (found.overlay.whiteout && file.entry.attributes.type == FileType::regular &&
       file.entry.attributes.size == 0) {
     file.whiteout = true;

@@ -81,6 +81,8 @@ void set_xattr(const Calls& calls, const std::string& path, const std::string& n
   }
   if (calls.set(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0) return;
   if (rights == Rights::own && (errno == EPERM || errno == EACCES)) return;
+  // Of no use in a user namespace, which may not set them.
+  if (errno == EPERM && name.starts_with("trusted.")) return;
   if (errno == ENOTSUP) {
     throw Error(Errc::unsupported,
                 cat("set ", quoted(name), ": the file system has no such extended attributes"),
@@ -92,7 +94,7 @@ void set_xattr(const Calls& calls, const std::string& path, const std::string& n
 }  // namespace
 
 bool carried_in_layers(std::string_view name) noexcept {
-  if (!overlay_part(name).empty()) return false;
+  if (!overlay_part(name).empty() || name == kOwnerXattr) return false;
   return name.starts_with("user.") || name.starts_with("trusted.") ||
          name == "security.capability" || name == "security.ima" || name == kAccessAcl ||
          name == kDefaultAcl;
@@ -118,7 +120,7 @@ FoundXattrs read_xattrs(const std::string& path, Named named) {
     const std::string name(names.data() + at);
     at += name.size() + 1;
     const std::string_view overlay = overlay_part(name);
-    if (overlay.empty() && !carried_in_layers(name)) continue;
+    if (overlay.empty() && !carried_in_layers(name) && name != kOwnerXattr) continue;
     std::vector<char> value(256);
     if (!read_growing(value, [&](char* to, std::size_t size) {
           return calls.get(path.c_str(), name.c_str(), to, size);
@@ -126,7 +128,9 @@ FoundXattrs read_xattrs(const std::string& path, Named named) {
       if (is_absent(errno)) continue;  // removed meanwhile
       throw_errno(cat("read extended attribute ", quoted(name)));
     }
-    if (overlay.empty()) {
+    if (name == kOwnerXattr) {
+      found.owner = parse_kept_owner({value.data(), value.size()});
+    } else if (overlay.empty()) {
       found.carried.emplace(name, std::string(value.begin(), value.end()));
     } else {
       note_overlay(overlay, {value.data(), value.size()}, found.overlay);

@@ -2,8 +2,11 @@
 /// layer module.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "libimage/io/kept_owner.h"
 
 namespace lade {
 
@@ -26,6 +29,7 @@ struct OverlayMarks {
 struct FoundXattrs {
   Xattrs carried = {};
   OverlayMarks overlay = {};
+  std::optional<KeptOwner> owner = {};  ///< of kOwnerXattr
 };
 
 /// How a path names its file: by the entry "/proc/self/fd/DIR/NAME", where a final link is not

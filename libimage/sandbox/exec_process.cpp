@@ -31,6 +31,7 @@
 #include "libimage/sandbox/capabilities.h"
 #include "libimage/sandbox/console.h"
 #include "libimage/sandbox/setup_channel.h"
+#include "libimage/sandbox/user_namespace.h"
 #include "libimage/sandbox/validate.h"
 
 namespace lade::sandbox {
@@ -126,6 +127,15 @@ void drop_bounding_set(std::uint64_t keep) {
   require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities");
 }
 
+[[noreturn]] void no_such_id(std::string_view kind, std::uint32_t id) {
+  const int error = errno;
+  if (error != EINVAL) throw_errno(cat("set ", kind, " id"), error);
+  throw Error(Errc::denied,
+              cat("set ", kind, " id: this user namespace has no ", kind, " ", id,
+                  " (more ids come from /etc/subuid and /etc/subgid, with newuidmap)"),
+              ErrnoDetail{error});
+}
+
 /// Supplementary groups are exactly those given; a step's primary one is among them
 /// (CVE-2022-2989). The capabilities stay for what is left of the set-up.
 void become(const User& user, PrimaryGroup primary) {
@@ -135,12 +145,13 @@ void become(const User& user, PrimaryGroup primary) {
     groups.insert(groups.begin(), user.gid);
   }
   if (::setgroups(groups.size(), groups.data()) != 0) {
+    const int error = errno;
     // In a namespace of one id there is nothing to choose.
-    if (errno != EPERM || groups.size() > 1) throw_errno("set groups");
+    if (!has_one_id() && (error != EPERM || groups.size() > 1)) throw_errno("set groups", error);
   }
-  require(::setresgid(user.gid, user.gid, user.gid), "set group id");
+  if (::setresgid(user.gid, user.gid, user.gid) != 0) no_such_id("group", user.gid);
   require(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities");
-  require(::setresuid(user.uid, user.uid, user.uid), "set user id");
+  if (::setresuid(user.uid, user.uid, user.uid) != 0) no_such_id("user", user.uid);
   const std::uint64_t permitted = permitted_capabilities();
   set_capabilities({.effective = permitted, .permitted = permitted});
 }

@@ -25,6 +25,7 @@
 #include "libimage/sandbox/child_program.h"
 #include "libimage/sandbox/console.h"
 #include "libimage/sandbox/hosted_step.h"
+#include "libimage/sandbox/reaper.h"
 
 namespace lade::sandbox {
 namespace {
@@ -148,17 +149,25 @@ pid_t read_pid(const std::string& path) {
   return static_cast<pid_t>(*pid);
 }
 
-/// Waits for the container's first process; killed early if the channel hangs up.
+/// Waits for the container's first process, which gets the signals that this one gets; killed
+/// early if the channel hangs up.
 int wait_for(pid_t pid, int channel) {
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
   if (!process) throw_errno("watch the container");
-  std::array<pollfd, 2> watched = {{{process.get(), POLLIN, 0}, {channel, POLLRDHUP, 0}}};
-  while (::poll(watched.data(), watched.size(), -1) < 0) {
-    if (errno != EINTR) throw_errno("wait for the container");
-  }
-  if (watched[0].revents == 0) {
-    (void)::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U);
-  }
+  const UniqueFd signals = open_supervised_signals();
+  const auto send = [&](int signal) {
+    (void)::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0U);
+  };
+  std::array<pollfd, 3> watched = {
+      {{process.get(), POLLIN, 0}, {channel, POLLRDHUP, 0}, {signals.get(), POLLIN, 0}}};
+  do {
+    if (::poll(watched.data(), watched.size(), -1) < 0) {
+      if (errno != EINTR) throw_errno("wait for the container");
+      continue;
+    }
+    if (watched[2].revents != 0) pass_signals_on(signals.get(), send);
+  } while (watched[0].revents == 0 && watched[1].revents == 0);
+  if (watched[0].revents == 0) send(SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0) {
     if (errno != EINTR) throw_errno("wait for the container");

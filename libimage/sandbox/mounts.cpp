@@ -48,13 +48,36 @@ bool is_directory(int fd) {
   return S_ISDIR(found.st_mode);
 }
 
-/// What is mounted for `mount`, detached; of a bind there is a tree already.
+/// A user namespace that does not own the network has no sysfs of its own: the host's, read-only.
+UniqueFd host_sys(const MountOptions& options) {
+  const UniqueFd sys(::open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!sys) throw_errno("open the host's");
+  UniqueFd tree = clone_mount(sys.get(), Depth::with_mounts_below);
+  MountOptions readonly = options;
+  readonly.below.set |= MOUNT_ATTR_RDONLY;
+  set_attributes(tree.get(), readonly, Depth::with_mounts_below, MS_PRIVATE);
+  return tree;
+}
+
+/// What is mounted for `mount`, detached; of a bind there is a tree already. Terminals have a group
+/// of their own, unless the user namespace has no such id.
 UniqueFd made_mount(const RuntimeConfig& config, const Mount& mount, const MountOptions& options) {
   MountOptions with_label = options;
   if (!config.mount_label.empty() && (mount.type == "tmpfs" || mount.type == "mqueue")) {
     with_label.data.emplace_back("context", cat("\"", config.mount_label, "\""));
   }
-  return new_mount(mount.type, mount.source, with_label);
+  try {
+    return new_mount(mount.type, mount.source, with_label);
+  } catch (const Error& e) {
+    const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
+    const int error = detail != nullptr ? detail->value : 0;
+    if (error == EPERM && mount.type == "sysfs") return host_sys(options);
+    if (error == EINVAL && mount.type == "devpts") {
+      std::erase_if(with_label.data, [](const auto& option) { return option.first == "gid"; });
+      return new_mount(mount.type, mount.source, with_label);
+    }
+    throw;
+  }
 }
 
 void mount_one(const RuntimeConfig& config, const Mount& mount, int bind_tree,

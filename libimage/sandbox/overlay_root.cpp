@@ -14,9 +14,15 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
+#include "libimage/sandbox/user_namespace.h"
 
 namespace lade::sandbox {
 namespace {
+
+// Root of a user namespace may not set "trusted." attributes; this takes "user." ones instead, and
+// refuses to hear of renames.
+constexpr const char* kUserAttributes = "userxattr";
+constexpr std::string_view kRenames = "redirect_dir";
 
 // Nothing that would make the upper directory more than what the step changed: no copies without
 // content, no renames by reference.
@@ -71,7 +77,13 @@ DirFd mount_layer_by_layer(const Layers& layers) {
       !set("workdir", proc_path(layers.work.get()))) {
     throw_mount_error(context.get(), "add upper directory to overlay");
   }
-  for (const auto& [key, value] : kOptions) (void)set(key, value);  // unknown: not compiled in
+  const bool in_namespace = in_user_namespace();
+  for (const auto& [key, value] : kOptions) {
+    if (!in_namespace || key != kRenames) (void)set(key, value);  // unknown: not compiled in
+  }
+  if (in_namespace &&
+      ::fsconfig(context.get(), FSCONFIG_SET_FLAG, kUserAttributes, nullptr, 0) != 0)
+    throw_mount_error(context.get(), "set overlay option 'userxattr'");
   // Nothing of a step is durable before its layer is committed, so that syncing the whole file
   // system at unmount would be time lost.
   (void)::fsconfig(context.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0);
@@ -90,7 +102,11 @@ DirFd mount_by_one_page(const Layers& layers, const std::string& mount_point) {
     data += cat(lower.get());
   }
   data += cat(",upperdir=", layers.upper.get(), ",workdir=", layers.work.get());
-  for (const auto& [key, value] : kOptions) data += cat(",", key, "=", value);
+  const bool in_namespace = in_user_namespace();
+  for (const auto& [key, value] : kOptions) {
+    if (!in_namespace || key != kRenames) data += cat(",", key, "=", value);
+  }
+  if (in_namespace) data += cat(",", kUserAttributes);
   if (::chdir("/proc/self/fd") != 0) throw_errno("open /proc/self/fd");  // the names are relative
   const std::string fast = cat(data, ",volatile");
   if (::mount("overlay", mount_point.c_str(), "overlay", 0, fast.c_str()) != 0 &&
@@ -110,8 +126,11 @@ bool has_own_attributes(const UniqueFd& dir) {
   if (size < 0) return errno != ENOTSUP;
   for (const std::string_view name : split({names.data(), static_cast<std::size_t>(size)}, '\0')) {
     if (name.empty() || name == "security.selinux") continue;
-    if (name == "trusted.overlay.opaque") return true;  // the step put a new directory in its place
-    if (name.rfind("trusted.overlay.", 0) != 0) return true;
+    std::string_view own = name;
+    for (const std::string_view prefix : {"trusted.overlay.", "user.overlay."}) {
+      if (name.starts_with(prefix)) own = name.substr(prefix.size());
+    }
+    if (own == "opaque" || own == name) return true;  // opaque: a new directory in its place
   }
   return false;
 }

@@ -12,6 +12,7 @@
 #include "libimage/io/path.h"
 #include "libimage/sandbox/spawn.h"
 #include "libimage/sandbox/step_runner.h"
+#include "libimage/sandbox/user_namespace.h"
 
 namespace lade::sandbox {
 namespace {
@@ -22,6 +23,7 @@ constexpr unsigned long kNamespaces =
 /// Shared with the child that tries; each is the errno of the first failure, 0 if none.
 struct Attempt {
   const char* directory = nullptr;  // holds "lower", "upper" and "work"
+  bool user_attributes = false;     // in a user namespace
   int proc = 0;
   int overlay = 0;
 };
@@ -45,6 +47,10 @@ int try_mount_overlay(const Attempt& attempt) {
     return errno;
   }
   (void)::fsconfig(context, FSCONFIG_SET_FLAG, "volatile", nullptr, 0);
+  if (attempt.user_attributes &&
+      ::fsconfig(context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) != 0) {
+    return errno;
+  }
   if (::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0 ||
       ::fsmount(context, FSMOUNT_CLOEXEC, 0) < 0) {
     return errno;
@@ -67,7 +73,7 @@ void make_dir(const TempDir& dir, const char* name) {
 Abilities probe(const std::string& directory) {
   const TempDir scratch(directory, ".lade-probe-");
   for (const char* name : {"lower", "upper", "work"}) make_dir(scratch, name);
-  Attempt attempt{scratch.path().c_str()};
+  Attempt attempt{scratch.path().c_str(), in_user_namespace()};
   const int error = call_in_namespaces(kNamespaces, try_all, &attempt);
   Abilities abilities;
   if (error != 0) {

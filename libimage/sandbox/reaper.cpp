@@ -16,14 +16,13 @@
 namespace lade::sandbox {
 namespace {
 
-constexpr std::array<int, 7> kForwarded = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT,
-                                           SIGUSR1, SIGUSR2, SIGWINCH};
+/// Those that tell of this process's own faults.
+constexpr std::array<int, 6> kOwn = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
 
 sigset_t supervised_signals() {
   sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGCHLD);
-  for (const int signal : kForwarded) sigaddset(&set, signal);
+  sigfillset(&set);
+  for (const int signal : kOwn) sigdelset(&set, signal);
   return set;
 }
 
@@ -54,22 +53,38 @@ void block_supervised_signals() {
   if (::sigprocmask(SIG_SETMASK, &set, nullptr) != 0) throw_errno("block signals");
 }
 
-int supervise(pid_t command, int channel) {
+UniqueFd open_supervised_signals() {
   const sigset_t set = supervised_signals();
-  const UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) throw_errno("watch signals");
+  return signals;
+}
+
+void pass_signals_on(int signals, const std::function<void(int signal)>& pass) {
+  signalfd_siginfo info{};
+  while (::read(signals, &info, sizeof info) == sizeof info) {
+    // A broken pipe is this process's own.
+    if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGPIPE)
+      pass(static_cast<int>(info.ssi_signo));
+  }
+}
+
+int supervise(pid_t command, int channel, const AlsoWatched& also) {
+  const UniqueFd signals = open_supervised_signals();
   std::optional<int> ended;
+  bool also_open = true;
   while (!ended) {
-    std::array<pollfd, 2> watched = {{{signals.get(), POLLIN, 0}, {channel, POLLRDHUP, 0}}};
+    std::array<pollfd, 3> watched = {{{signals.get(), POLLIN, 0},
+                                      {channel, POLLRDHUP, 0},
+                                      {also_open ? also.descriptor : -1, POLLIN, 0}}};
     if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) throw_errno("wait");
     if (watched[1].revents != 0) {
       ended = 128 + SIGKILL;
       break;
     }
-    signalfd_siginfo info{};
-    while (::read(signals.get(), &info, sizeof info) == sizeof info) {
-      if (info.ssi_signo != SIGCHLD) (void)::kill(command, static_cast<int>(info.ssi_signo));
-    }
+    if ((watched[2].revents & POLLIN) != 0) also.ready();
+    also_open = also_open && (watched[2].revents & (POLLHUP | POLLERR)) == 0;
+    pass_signals_on(signals.get(), [&](int signal) { (void)::kill(command, signal); });
     ended = reap_ended(command);
   }
   kill_everything();

@@ -26,6 +26,7 @@
 #include "libimage/sandbox/mounts.h"
 #include "libimage/sandbox/reaper.h"
 #include "libimage/sandbox/setup_channel.h"
+#include "libimage/sandbox/user_namespace.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -132,12 +133,14 @@ void set_names(const RuntimeConfig& config) {
   }
 }
 
-/// Where the root is attached while the host's tree is there still; "" if it need not be.
+/// Where the root is attached while the host's tree is there still; "" if it need not be. In a user
+/// namespace devices, and /sys of a network that is not the namespace's, are the host's, bound.
 std::string staging_place(const RuntimeConfig& config) {
   const Hooks& hooks = config.hooks;
   const bool early_hooks =
       !hooks.prestart.empty() || !hooks.create_runtime.empty() || !hooks.create_container.empty();
-  if (!early_hooks && !config.namespaces.contains(Namespace::user)) return {};
+  if (!early_hooks && !config.namespaces.contains(Namespace::user) && !in_user_namespace())
+    return {};
   return config.root.overlay ? config.root.overlay->upper : config.root.path;
 }
 

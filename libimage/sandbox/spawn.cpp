@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -181,8 +183,26 @@ int call_in_namespaces(unsigned long namespaces, void (*body)(void*), void* argu
   return 0;
 }
 
+namespace {
+
+/// The mount of the executable is that of the mount namespace in which it was executed; in another
+/// one it is found by its path there.
+UniqueFd clone_by_path() {
+  std::array<char, PATH_MAX> path{};
+  if (::readlink("/proc/self/exe", path.data(), path.size() - 1) < 0) return {};
+  struct stat own {};
+  struct stat found {};
+  UniqueFd file(::open_tree(AT_FDCWD, path.data(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!file || ::stat("/proc/self/exe", &own) != 0 || ::fstat(file.get(), &found) != 0) return {};
+  if (own.st_dev == found.st_dev && own.st_ino == found.st_ino) return file;
+  throw Error(Errc::io, "open this program's executable: another file is in its place");
+}
+
+}  // namespace
+
 UniqueFd open_own_executable() {
   UniqueFd file(::open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!file && errno == EINVAL) file = clone_by_path();
   if (!file) throw_errno("open this program's executable");
   mount_attr readonly{};
   readonly.attr_set = MOUNT_ATTR_RDONLY;

@@ -14,6 +14,7 @@
 #include <linux/close_range.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
 #include "libimage/io/stream.h"
+#include "libimage/sandbox/console.h"
 #include "libimage/sandbox/exec_process.h"
 #include "libimage/sandbox/home.h"
 #include "libimage/sandbox/hooks.h"
@@ -29,11 +31,13 @@
 #include "libimage/sandbox/mount_point.h"
 #include "libimage/sandbox/mounts.h"
 #include "libimage/sandbox/overlay_root.h"
+#include "libimage/sandbox/owner_emulation.h"
 #include "libimage/sandbox/reaper.h"
 #include "libimage/sandbox/set_up.h"
 #include "libimage/sandbox/setup_channel.h"
 #include "libimage/sandbox/step_runner.h"
 #include "libimage/sandbox/step_spec.h"
+#include "libimage/sandbox/user_namespace.h"
 
 namespace lade::sandbox {
 namespace {
@@ -93,16 +97,51 @@ ProcessPlan process_plan(const Step& step) {
   return plan;
 }
 
+/// How the command's listener for changes of owner comes to the process that answers.
+class ListenerSockets {
+ public:
+  ListenerSockets() {
+    int ends[2];
+    require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "create socket pair");
+    ours_.reset(ends[0]);
+    theirs_.reset(ends[1]);
+  }
+  void send(const UniqueFd& listener) {
+    if (listener) send_console(theirs_.get(), listener.get());
+    theirs_.reset();
+  }
+  /// Empty: the kernel has none, and changes of owner fail as it says.
+  UniqueFd receive() {
+    theirs_.reset();
+    try {
+      return receive_console(ours_.get());
+    } catch (const Error&) {
+      return {};
+    }
+  }
+
+ private:
+  UniqueFd ours_;
+  UniqueFd theirs_;
+};
+
 int run_command(const Step& step) {
   const StepSpec& spec = step.spec;
+  std::optional<ListenerSockets> sockets;
+  if (has_one_id() && spec.config.process.capabilities.bounding.contains("CAP_CHOWN"))
+    sockets.emplace();
   const pid_t command = ::fork();
   require(command, "start process");
   if (command == 0) {
+    if (sockets) sockets->send(ask_for_owner_changes());
     exec_process(process_plan(step));
   }
+  const UniqueFd listener = sockets ? sockets->receive() : UniqueFd();
   // From here a hang-up of the channel tells of the parent's end, and leaves time to tidy up.
   require(::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), "watch the parent");
-  return supervise(command, spec.channel);
+  return supervise(command, spec.channel, {.descriptor = listener.get(), .ready = [&] {
+                                             answer_owner_change(listener.get());
+                                           }});
 }
 
 /// Takes away what the set-up made in the root. A hosted step is in the host's pid namespace, and

@@ -144,6 +144,7 @@ class RunningStep {
   void reap() noexcept;
   bool read_output(Sink& output, std::vector<std::byte>& buffer);
   bool read_channel();
+  bool pass_signals_on(int from);
 
   Spawned spawned_;
   UniqueFd channel_;
@@ -174,10 +175,12 @@ void RunningStep::follow(const StepCall& call, const std::stop_token& stop) {
   std::vector<std::byte> buffer(kReadBytes);
   bool output_open = true;
   bool channel_open = true;
+  bool signals_open = call.signals >= 0;
   while (output_open || channel_open) {
-    std::array<pollfd, 3> watched = {{{wake.get(), POLLIN, 0},
+    std::array<pollfd, 4> watched = {{{wake.get(), POLLIN, 0},
                                       {output_open ? output_.get() : -1, POLLIN, 0},
-                                      {channel_open ? channel_.get() : -1, POLLIN, 0}}};
+                                      {channel_open ? channel_.get() : -1, POLLIN, 0},
+                                      {signals_open ? call.signals : -1, POLLIN, 0}}};
     const int found = ::poll(watched.data(), watched.size(), left_until(end));
     if (found < 0 && errno == EINTR) continue;
     if (found < 0) throw_errno("wait for the step");
@@ -188,6 +191,7 @@ void RunningStep::follow(const StepCall& call, const std::stop_token& stop) {
     if (watched[0].revents != 0) throw Cancelled();
     if (watched[1].revents != 0) output_open = read_output(call.output, buffer);
     if (watched[2].revents != 0) channel_open = read_channel();
+    if (watched[3].revents != 0) signals_open = pass_signals_on(call.signals);
   }
   reap();
 }
@@ -199,6 +203,18 @@ bool RunningStep::read_output(Sink& output, std::vector<std::byte>& buffer) {
   if (size == 0) return false;
   output.write({buffer.data(), static_cast<std::size_t>(size)});
   return true;
+}
+
+/// The first process holds them back until there is a command to have them.
+bool RunningStep::pass_signals_on(int from) {
+  std::array<std::uint8_t, 16> numbers{};
+  const ssize_t size = ::read(from, numbers.data(), numbers.size());
+  if (size < 0) return errno == EINTR || errno == EAGAIN;
+  for (ssize_t i = 0; i < size; ++i) {
+    (void)::syscall(SYS_pidfd_send_signal, spawned_.pidfd.get(),
+                    static_cast<int>(numbers.at(static_cast<std::size_t>(i))), nullptr, 0U);
+  }
+  return size > 0;
 }
 
 bool RunningStep::read_channel() {

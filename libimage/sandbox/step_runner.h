@@ -25,6 +25,7 @@ struct StepCall {
   int errors_fd = -1;       ///< where its stderr goes instead of `output`
   int console_socket = -1;  ///< with process.terminal: a connected socket that the terminal's
                             ///< controlling end is sent to (receive_console())
+  int signals = -1;         ///< a pipe: each byte read is the number of a signal for the command
   std::optional<std::chrono::milliseconds> timeout = {};  ///< then all of it is killed:
                                                           ///< Error{unavailable}
 };

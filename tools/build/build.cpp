@@ -404,6 +404,7 @@ const VerbSpec kBuildVerb = {
     .examples = kExamples,
     .max_positional = 1,
     .run = run_build,
+    .in_user_namespace = true,
     .group = "Build",
 };
 

@@ -327,6 +327,7 @@ const VerbSpec kCachePruneVerb = {
     .options = kPruneCacheGroups,
     .examples = kPruneExamples,
     .run = run_prune_cache,
+    .in_user_namespace = true,
     .group = "Build",
 };
 

@@ -202,6 +202,7 @@ const VerbSpec kPruneVerb = {
     .options = kPruneGroups,
     .examples = kPruneExamples,
     .run = run_prune,
+    .in_user_namespace = true,
     .group = "Build",
 };
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -39,9 +40,9 @@ class RawTerminal {
 };
 
 /// Passes bytes between the terminals until the container's is closed.
-void relay(const UniqueFd& console, int shown_on) {
+void relay(const UniqueFd& console, int shown_on, Keys keys) {
   std::array<std::byte, 4096> buffer{};
-  bool input_open = true;
+  bool input_open = keys == Keys::passed_on;
   winsize shown{};
   for (;;) {
     winsize size{};
@@ -78,10 +79,11 @@ ConsoleSockets make_console_sockets() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-void relay_console(const UniqueFd& ours, int shown_on) {
+void relay_console(const UniqueFd& ours, int shown_on, Keys keys) {
   const UniqueFd console = sandbox::receive_console(ours.get());
-  const RawTerminal raw;
-  relay(console, shown_on);
+  std::optional<RawTerminal> raw;
+  if (keys == Keys::passed_on) raw.emplace();
+  relay(console, shown_on, keys);
 }
 
 void with_relayed_console(const std::function<void(int console_socket)>& run) {

@@ -67,7 +67,10 @@ struct VerbSpec {
       nullptr;                    ///< returns the exit status; throws Error, UsageError, Cancelled
   std::size_t command_after = 0;  ///< after so many positional arguments come a command's words,
                                   ///< with dashes or not; 0: none
-  std::string_view group = {};    ///< heading in `lade --help`: "Build", "Copy", "Inspect"
+  int failure_status = 0;         ///< exit status of the program's own failures and of wrong words,
+                                  ///< where a command's status is passed on; 0: the usual ones
+  bool in_user_namespace = false;  ///< a user without privileges is root of a user namespace in it
+  std::string_view group = {};     ///< heading in `lade --help`: "Build", "Copy", "Inspect"
 };
 
 /// The user's words are wrong: exit status 2, with a hint to --help.

@@ -1,12 +1,17 @@
 #include "tools/common/process.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <string_view>
 
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "libimage/base/text.h"
+#include "libimage/sandbox/user_namespace.h"
 
 namespace lade::tools {
 
@@ -44,8 +49,30 @@ void allow_many_files() noexcept {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);  // without, only very deep stacks fail
 }
 
+int execute(const std::string& path, std::vector<std::string> words,
+            std::vector<std::string> variables) noexcept {
+  const auto pointers = [](std::vector<std::string>& list) {
+    std::vector<char*> out;
+    for (std::string& text : list) out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+  };
+  ::execve(path.c_str(), pointers(words).data(), pointers(variables).data());
+  return errno;
+}
+
 bool is_open_descriptor(int number) noexcept { return ::fcntl(number, F_GETFD) >= 0; }
 
-unsigned process_uid() { return ::geteuid(); }
+unsigned process_uid() {
+  static const unsigned uid = [] {
+    const unsigned own = ::geteuid();
+    const char* outer = std::getenv("_CONTAINERS_ROOTLESS_UID");
+    if (own != 0 || outer == nullptr) return own;
+    const auto number = parse_decimal(outer);
+    const bool given = number && *number < 0xffffffffU && sandbox::in_user_namespace();
+    return given ? static_cast<unsigned>(*number) : own;
+  }();
+  return uid;
+}
 
 }  // namespace lade::tools

@@ -1,4 +1,7 @@
 #pragma once
+#include <string>
+#include <vector>
+
 #include "tools/common/options.h"
 
 namespace lade::tools {
@@ -20,10 +23,15 @@ void return_large_buffers();
 /// inherit the limit unless they are given one.
 void allow_many_files() noexcept;
 
+/// Becomes the program at `path`. Returns the errno of the failure.
+int execute(const std::string& path, std::vector<std::string> words,
+            std::vector<std::string> variables) noexcept;
+
 /// True if this process has the descriptor open.
 bool is_open_descriptor(int number) noexcept;
 
-/// Effective user id.
+/// Effective user id, of before a user namespace was entered (by this process, or by 'lade unshare'
+/// and 'podman unshare').
 unsigned process_uid();
 
 }  // namespace lade::tools

@@ -28,9 +28,9 @@ void print_error(std::string_view text) noexcept {
   }
 }
 
-bool has_own_terminal() noexcept {
-  return ::isatty(STDIN_FILENO) == 1 && is_terminal(Stream::error);
-}
+bool has_terminal_input() noexcept { return ::isatty(STDIN_FILENO) == 1; }
+
+bool has_own_terminal() noexcept { return has_terminal_input() && is_terminal(Stream::error); }
 
 bool is_terminal(Stream stream) noexcept { return ::isatty(descriptor_of(stream)) == 1; }
 

@@ -13,6 +13,9 @@ void print_error(std::string_view text) noexcept;
 enum class Stream { output, error };
 bool is_terminal(Stream stream) noexcept;
 
+/// True if standard input is a terminal.
+bool has_terminal_input() noexcept;
+
 /// True if standard input and standard error are a terminal.
 bool has_own_terminal() noexcept;
 

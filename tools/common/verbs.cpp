@@ -8,6 +8,7 @@
 #include "tools/common/own_verbs.h"
 #include "tools/copy/verbs.h"
 #include "tools/inspect/verbs.h"
+#include "tools/run/verbs.h"
 #include "tools/runtime/verbs.h"
 
 namespace lade::tools {
@@ -26,7 +27,7 @@ constexpr std::array<OptionSpec, 3> kGlobalOptions = {{
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const VerbSpec* const> verbs() {
-  static constexpr std::array<const VerbSpec*, 54> kVerbs = {
+  static constexpr std::array<const VerbSpec*, 57> kVerbs = {
       &kBuildVerb,
       &kImagesVerb,
       &kRmiVerb,
@@ -40,6 +41,9 @@ std::span<const VerbSpec* const> verbs() {
       &kIndexAddVerb,
       &kIndexRemoveVerb,
       &kIndexAnnotateVerb,
+      &kRunVerb,
+      &kUnshareVerb,
+      &kInfoVerb,
       &kCopyVerb,
       &kSyncVerb,
       &kTagVerb,

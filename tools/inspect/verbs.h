@@ -3,8 +3,7 @@
 
 namespace lade::tools {
 
-extern const VerbSpec kInspectVerb, kHistoryVerb, kTreeVerb, kRatelimitVerb,
-    kValidateVerb;
+extern const VerbSpec kInspectVerb, kHistoryVerb, kTreeVerb, kRatelimitVerb, kValidateVerb;
 extern const VerbSpec kLsVerb;
 extern const VerbSpec kCatVerb;
 extern const VerbSpec kFindVerb;
