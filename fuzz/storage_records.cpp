@@ -40,7 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const lade::Digest digest = lade::sha256_of(image.record.metadata);
       const lade::SignatureData kept = lade::signatures_in(image.record, digest);
       lade::ImageRecord changed = image.record;
-      changed.metadata = lade::metadata_with_signatures(changed, digest, {"a", "bc"});
+      lade::add_signatures(changed, digest, {"a", "bc"},
+                           [](const auto&, const auto&, const auto&) {});
       lade::fuzz::require(lade::signatures_in(changed, digest).sizes.size() == 2);
       (void)lade::cut_signatures(image.record.metadata, kept);
     }
