@@ -78,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   lade::ApplyOptions options;
   options.limits = {.max_entries = 200, .max_bytes = std::uint64_t{1} << 20U};
   options.overlay_whiteouts = (data[0] & 2U) != 0;
-  options.privileged = ::geteuid() == 0 && (data[0] & 4U) == 0;
+  if (::geteuid() != 0 || (data[0] & 4U) != 0) options.rights = lade::Rights::own;
   options.whiteouts = (data[0] & 8U) == 0;
   if ((data[0] & 16U) != 0) options.lower = {&ground.lower()};
   const lade::DirFd root = ground.fresh_root();

@@ -54,7 +54,7 @@ FetchedContext unpacked(std::unique_ptr<Source> source, const std::string& what,
   with_context([&] { return cat("unpack ", what); },
                [&] {
                  apply_layer(create_dir(out.path), content,
-                             {.privileged = false, .whiteouts = false});
+                             {.rights = Rights::own, .whiteouts = false});
                });
   return out;
 }

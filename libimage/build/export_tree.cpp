@@ -87,7 +87,7 @@ std::vector<LayerEntry> all_entries(LocalStore& store, const BuildResult& result
   return out;
 }
 
-ApplyOptions apply_options() { return {.privileged = ::geteuid() == 0}; }
+ApplyOptions apply_options() { return {.rights = rights_in_store()}; }
 
 /// Straight from the layers into an empty directory.
 void apply_layers(LocalStore& store, const BuiltImage& image, const DirFd& root,

@@ -77,7 +77,7 @@ std::optional<UnpackedArchive> listed(const ContentRef& tar, const std::optional
 UnpackedArchive unpacked(LocalStore& store, const ContentRef& tar,
                          const std::optional<Owner>& owner) {
   UnpackedArchive out{.room = store.workspace()};
-  ApplyOptions options{.privileged = ::geteuid() == 0, .whiteouts = false};
+  ApplyOptions options{.rights = rights_in_store(), .whiteouts = false};
   if (owner) {
     options.force_uid = owner->uid;
     options.force_gid = owner->gid;

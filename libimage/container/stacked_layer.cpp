@@ -36,7 +36,7 @@ void apply_blob(LocalStore& store, const RootFsLayer& layer, const DirFd& root,
 
 ApplyOptions apply_options() {
   ApplyOptions options;
-  options.privileged = ::geteuid() == 0;
+  options.rights = rights_in_store();
   return options;
 }
 
@@ -157,8 +157,8 @@ StackedLayer::Tree whole_tree(LocalStore& store, StackView stack) {
 }
 
 void copy_directory_attributes(const DirFd& from, const DirFd& to) {
-  set_node_attributes(to.get(), look_at_directory(from, true).entry.attributes,
-                      ::geteuid() == 0 ? Rights::all : Rights::own, OldXattrs::replace);
+  set_node_attributes(to.get(), look_at_directory(from, true).entry.attributes, rights_in_store(),
+                      OldXattrs::replace);
 }
 
 }  // namespace lade

@@ -134,7 +134,7 @@ class TreeCopier {
 
   const DirFd& from_;
   const DirFd& to_;
-  const Rights rights_ = ::geteuid() == 0 ? Rights::all : Rights::own;
+  const Rights rights_ = rights_in_store();
   std::uint64_t mount_ = 0;
   std::map<std::uint64_t, std::string> links_;  // inode number to the first name copied
 };

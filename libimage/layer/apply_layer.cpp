@@ -57,7 +57,7 @@ class LayerApplier {
         tree_(root,
               {.overlay = options.overlay_whiteouts,
                .lower = options.overlay_whiteouts ? options.lower : std::vector<const DirFd*>{},
-               .rights = options.privileged ? Rights::all : Rights::own}),
+               .rights = options.rights}),
         maker_(tree_, options) {}
 
   void apply(const TarEntry& entry, TarReader& content);

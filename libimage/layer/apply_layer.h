@@ -8,6 +8,7 @@
 #include "libimage/digest/hasher.h"
 #include "libimage/io/stream.h"
 #include "libimage/layer/entry.h"
+#include "libimage/layer/xattrs.h"
 
 namespace lade {
 
@@ -27,8 +28,7 @@ struct ApplyOptions {
   /// (character device 0:0, trusted.overlay.opaque) in the tree. False: they delete what an earlier
   /// layer left in the tree.
   bool overlay_whiteouts = false;
-  /// False: owners are not set and device nodes become empty files (a caller without the rights).
-  bool privileged = true;
+  Rights rights = Rights::all;  ///< own: no owners are set, device nodes become empty files
   /// Archives that users ADD are no layers: ".wh." names are then ordinary files.
   bool whiteouts = true;
   std::optional<std::uint32_t> force_uid = {};  ///< ADD --chown

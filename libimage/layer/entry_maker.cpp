@@ -47,7 +47,7 @@ int create_file(const DirFd& dir, const std::string& name) noexcept {
 }  // namespace
 
 EntryMaker::EntryMaker(TreeCursor& tree, const ApplyOptions& options)
-    : tree_(tree), rights_(options.privileged ? Rights::all : Rights::own), buffer_(kChunkBytes) {}
+    : tree_(tree), rights_(options.rights), buffer_(kChunkBytes) {}
 
 /// Calls `attempt` (0 or -1 and errno) until the name is free for it.
 template <typename Try>
@@ -161,7 +161,8 @@ void EntryMaker::make_node(TreeDirectory& dir, const std::string& name,
               [&] { return ::mknodat(dir.fd.get(), name.c_str(), type | 0600U, number); });
   } catch (const Error& e) {  // root of a user namespace may make none
     const auto* detail = std::get_if<ErrnoDetail>(&e.detail());
-    if (!device || detail == nullptr || detail->value != EPERM) throw;
+    const bool denied = detail != nullptr && detail->value == EPERM;
+    if (!device || !denied || rights_ != Rights::kept) throw;
     return make_empty();
   }
   // O_PATH does not open the device; what was put there meanwhile is left alone.

@@ -267,7 +267,7 @@ void TreeCursor::restore_mtime(const DirFd& dir, const Timestamp& mtime) const {
   try {
     set_mtime(dir.get(), mtime);
   } catch (const Error&) {
-    if (options_.rights == Rights::all) throw;  // else: a directory of another owner
+    if (sets_owners(options_.rights)) throw;  // else: a directory of another owner
   }
 }
 

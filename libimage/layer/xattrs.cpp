@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
@@ -81,8 +82,7 @@ void set_xattr(const Calls& calls, const std::string& path, const std::string& n
   }
   if (calls.set(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0) return;
   if (rights == Rights::own && (errno == EPERM || errno == EACCES)) return;
-  // Of no use in a user namespace, which may not set them.
-  if (errno == EPERM && name.starts_with("trusted.")) return;
+  if (rights == Rights::kept && errno == EPERM && name.starts_with("trusted.")) return;
   if (errno == ENOTSUP) {
     throw Error(Errc::unsupported,
                 cat("set ", quoted(name), ": the file system has no such extended attributes"),
@@ -92,6 +92,8 @@ void set_xattr(const Calls& calls, const std::string& path, const std::string& n
 }
 
 }  // namespace
+
+Rights rights_in_store() noexcept { return ::geteuid() == 0 ? Rights::kept : Rights::own; }
 
 bool carried_in_layers(std::string_view name) noexcept {
   if (!overlay_part(name).empty() || name == kOwnerXattr) return false;
@@ -150,7 +152,7 @@ void replace_xattrs(const std::string& path, Named named, const Xattrs& wanted, 
   const Calls& calls = calls_for(named);
   for (const auto& [name, value] : read_xattrs(path, named).carried) {
     if (wanted.contains(name) || calls.remove(path.c_str(), name.c_str()) == 0) continue;
-    if (!is_absent(errno) && rights == Rights::all) {
+    if (!is_absent(errno) && sets_owners(rights)) {
       throw_errno(cat("remove extended attribute ", quoted(name)));
     }
   }

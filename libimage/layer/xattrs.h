@@ -40,7 +40,17 @@ enum class Named { by_entry, by_descriptor };
 FoundXattrs read_xattrs(const std::string& path, Named named);
 
 /// How much the caller may do.
-enum class Rights { all, own };
+enum class Rights {
+  all,  ///< everything: what is denied is an error
+  /// The same in trees that only lade reads: what a user namespace denies its root is made up for.
+  /// An owner that it has no id for is kept beside the file (io/kept_owner.h), a device becomes an
+  /// empty file, and "trusted." attributes are left out.
+  kept,
+  own,  ///< what is the caller's: no owners, no devices
+};
+constexpr bool sets_owners(Rights rights) noexcept { return rights != Rights::own; }
+/// Rights of this process in the trees of the local store.
+Rights rights_in_store() noexcept;
 
 /// Sets `wanted` on the file, as far as they are carried in layers. POSIX ACLs that break their
 /// format are Error{invalid_content}, a file system without xattrs is Error{unsupported}.

@@ -30,7 +30,7 @@ std::int64_t compression_number(std::string_view codec) {
 ApplyOptions options_for(const GraphDriver& driver, const StoreLocation& location) {
   ApplyOptions options;
   options.overlay_whiteouts = driver.stores_changes();
-  options.privileged = ::geteuid() == 0 || !location.ignore_chown_errors;
+  options.rights = ::geteuid() == 0 || !location.ignore_chown_errors ? Rights::all : Rights::own;
   return options;
 }
 

@@ -209,7 +209,7 @@ TEST_F(ApplyLayer, WithoutPrivilegeOwnersAndDevicesAreLeftOut) {
                .dir("closed", 0555)
                .file("closed/f", "x")
                .finish(),
-           {.privileged = false});
+           {.rights = Rights::own});
   EXPECT_EQ(at("a").st_uid, 0U);
   EXPECT_TRUE(S_ISREG(at("null").st_mode));
   EXPECT_EQ(at("null").st_size, 0);

@@ -66,7 +66,8 @@ void unpack(const DirFd& root, const Write& write) {
   });
   try {
     PipeSource tar(pipe);
-    (void)apply_layer(root, tar, {.privileged = process_uid() == 0, .whiteouts = false});
+    (void)apply_layer(
+        root, tar, {.rights = process_uid() == 0 ? Rights::all : Rights::own, .whiteouts = false});
   } catch (...) {
     pipe.abandon(std::current_exception());
     throw;
