@@ -162,4 +162,16 @@ std::string human_size(std::uint64_t bytes) {
   return cat(tenths / 10, ".", tenths % 10, " ", kUnits[unit]);
 }
 
+std::string counted(std::uint64_t count, std::string_view one) {
+  return cat(count, " ", one, count == 1 ? "" : "s");
+}
+
+std::string padded_left(std::string_view text, std::size_t width) {
+  return cat(std::string(width - std::min(width, text.size()), ' '), text);
+}
+
+std::string padded_right(std::string_view text, std::size_t width) {
+  return cat(text, std::string(width - std::min(width, text.size()), ' '));
+}
+
 }  // namespace lade

@@ -67,4 +67,11 @@ bool is_utf8(std::string_view text) noexcept;
 /// `bytes` as people read it: "512 B", "1.5 kB", "23.4 MB" (powers of 1000).
 std::string human_size(std::uint64_t bytes);
 
+/// "1 layer", "2 layers".
+std::string counted(std::uint64_t count, std::string_view one);
+
+/// `text` with spaces up to `width` bytes, before it or behind it.
+std::string padded_left(std::string_view text, std::size_t width);
+std::string padded_right(std::string_view text, std::size_t width);
+
 }  // namespace lade

@@ -39,4 +39,12 @@ class DirFd : public UniqueFd {
   explicit DirFd(UniqueFd fd) noexcept : UniqueFd(std::move(fd)) {}
 };
 
+/// The ends of a pipe, closed on exec.
+struct PipeEnds {
+  UniqueFd read;
+  UniqueFd write;
+};
+/// Error{io} where the process has no descriptors left.
+PipeEnds make_pipe();
+
 }  // namespace lade

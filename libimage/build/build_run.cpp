@@ -10,17 +10,11 @@
 #include "libimage/build/network_files.h"
 #include "libimage/compress/codec.h"
 #include "libimage/io/atomic_file.h"
+#include "libimage/io/path.h"
 #include "libimage/name/platform.h"
 
 namespace lade::build {
-namespace {
-
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 BuildRun::BuildRun(const BuildOptions& options, const BuildServices& services, Contexts& contexts,
                    Containerfile file)
@@ -81,7 +75,7 @@ BuildRun::NetworkFiles BuildRun::network_files(NetworkMode network) {
     file.write(bytes_of(text));
     file.commit();
   };
-  if (!exists(out.hosts)) {
+  if (!path_exists(out.hosts)) {
     write(cat("resolv.conf-", suffix), resolv_conf_text(words, network, options_.resolv_conf));
     write(cat("hosts-", suffix), hosts_text(words, network, options_.hosts_file, "lade"));
   }

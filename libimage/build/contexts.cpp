@@ -32,11 +32,6 @@ std::optional<std::string> try_read_in_root(const DirFd& root, const std::string
   return read_all(source, limit, quoted(path));
 }
 
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0;
-}
-
 /// The Containerfile `name` of the context, whose links lead nowhere else.
 std::optional<ContainerfileText> in_context(const std::string& context, const std::string& name) {
   auto text = try_read_in_root(open_dir(context), name, kMaxContainerfileBytes);
@@ -124,7 +119,7 @@ ContainerfileText read_containerfile(const BuildOptions& options) {
     return {.name = "Containerfile", .path = {}, .text = *options.containerfile_text};
   if (!options.containerfile.empty()) {
     std::string path = options.containerfile;
-    if (!exists(path) && !path.starts_with('/') && !options.context.empty()) {
+    if (!path_exists(path) && !path.starts_with('/') && !options.context.empty()) {
       if (auto found = in_context(options.context, path)) return std::move(*found);
     }
     return {.name = options.containerfile,

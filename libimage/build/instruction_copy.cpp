@@ -10,6 +10,7 @@
 #include "libimage/build/git_url.h"
 #include "libimage/build/instructions.h"
 #include "libimage/build/root_tree.h"
+#include "libimage/build/source_text.h"
 #include "libimage/build/stage.h"
 #include "libimage/build/step_key.h"
 #include "libimage/build/unpack.h"
@@ -135,7 +136,8 @@ class Copy final : public Instruction {
     for (const std::string& source : text_.sources) {
       std::string word = expander.word(source);
       check_source(text_.keyword, word);
-      out.created_by += cat(" ", without_credentials(word));
+      // The history is for everybody.
+      out.created_by += cat(" ", is_url(word) ? hide_credentials(word) : word);
       (is_url(word) ? out.urls : out.sources).push_back(std::move(word));
     }
     if (!out.inputs.checksum.empty() && (out.urls.size() != 1 || !out.sources.empty()))
@@ -155,16 +157,6 @@ class Copy final : public Instruction {
                   "with several heredocs the destination is a directory and ends with /");
     out.created_by += cat(" ", destination);
     return out;
-  }
-
-  /// A URL without its user information: the history is for everybody.
-  static std::string without_credentials(const std::string& word) {
-    const std::size_t scheme = word.find("://");
-    if (!is_url(word) || scheme == std::string::npos) return word;
-    const std::size_t end = std::min(word.find('/', scheme + 3), word.size());
-    const std::size_t at = word.rfind('@', end);
-    if (at == std::string::npos || at < scheme + 3) return word;
-    return cat(word.substr(0, scheme + 3), word.substr(at + 1));
   }
 
   /// The key without the content of the sources.

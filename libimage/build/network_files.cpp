@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <sys/stat.h>
-
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/io/path.h"
@@ -12,11 +10,6 @@ namespace lade::build {
 namespace {
 
 constexpr std::uint64_t kMaxHostFileBytes = std::uint64_t{1} << 20U;
-
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0;
-}
 
 /// Nameservers on the host's loopback are out of reach from another network.
 std::string without_loopback_servers(std::string_view text) {
@@ -32,7 +25,7 @@ std::string without_loopback_servers(std::string_view text) {
 }
 
 std::string text_of(const std::string& path) {
-  return exists(path) ? read_file(path, kMaxHostFileBytes) : std::string();
+  return path_exists(path) ? read_file(path, kMaxHostFileBytes) : std::string();
 }
 
 }  // namespace

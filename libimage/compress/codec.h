@@ -82,5 +82,8 @@ class PeekableSource final : public Source {
 /// The content of `source` (owned) decompressed by whatever codec its first bytes show.
 std::unique_ptr<Source> decompressed(std::unique_ptr<Source> source,
                                      const DecompressOptions& options = {});
+/// The same by a codec that is known.
+std::unique_ptr<Source> decompressed(std::unique_ptr<Source> source, const Codec& codec,
+                                     const DecompressOptions& options = {});
 
 }  // namespace lade

@@ -90,7 +90,12 @@ std::unique_ptr<Source> decompressed(std::unique_ptr<Source> source,
                                      const DecompressOptions& options) {
   auto peekable = std::make_unique<PeekableSource>(std::move(source));
   const Codec& codec = codec_of(peekable->peek(6));
-  return std::make_unique<OwningSource>(std::move(peekable), codec, options);
+  return decompressed(std::move(peekable), codec, options);
+}
+
+std::unique_ptr<Source> decompressed(std::unique_ptr<Source> source, const Codec& codec,
+                                     const DecompressOptions& options) {
+  return std::make_unique<OwningSource>(std::move(source), codec, options);
 }
 
 }  // namespace lade

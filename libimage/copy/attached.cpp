@@ -1,17 +1,15 @@
 #include "libimage/copy/attached.h"
 
 #include <algorithm>
-#include <array>
 
 #include "libimage/base/text.h"
+#include "libimage/name/tag_filter.h"
 #include "libimage/task/run_graph.h"
 
 namespace lade {
 namespace {
 
 using oci::Descriptor;
-
-constexpr std::array<std::string_view, 3> kCosignSuffixes = {".sig", ".att", ".sbom"};
 
 /// Up to here three questions for each document are less than the list of a busy repository's tags.
 constexpr std::size_t kFewDocuments = 8;
@@ -24,10 +22,8 @@ struct CosignName {
 std::vector<CosignName> cosign_names(const std::vector<Descriptor>& of) {
   std::vector<CosignName> names;
   for (const Descriptor& document : of) {
-    for (const std::string_view suffix : kCosignSuffixes) {
-      names.push_back({cat(document.digest.algorithm(), "-", document.digest.encoded(), suffix),
-                       document.digest});
-    }
+    for (std::string& tag : cosign_tags(document.digest))
+      names.push_back({std::move(tag), document.digest});
   }
   return names;
 }

@@ -13,35 +13,7 @@
 namespace lade::files {
 namespace {
 
-/// `size` bytes of a stream (owned), perhaps behind some others.
-class Part final : public Source {
- public:
-  Part(std::unique_ptr<Source> stream, std::uint64_t skipped, std::uint64_t size)
-      : stream_(std::move(stream)), skip_(skipped), left_(size) {}
-
-  std::size_t read(std::span<std::byte> out) override {
-    if (skip_ != 0) {
-      std::vector<std::byte> buffer(kChunkBytes);
-      while (skip_ != 0) skip_ -= some(buffer, skip_);
-    }
-    if (left_ == 0) return 0;
-    const std::size_t got = some(out, left_);
-    left_ -= got;
-    return got;
-  }
-
- private:
-  std::size_t some(std::span<std::byte> out, std::uint64_t most) {
-    const std::size_t got = stream_->read(
-        out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), most))));
-    if (got == 0) throw Error(Errc::invalid_content, "the layer ends before the file does");
-    return got;
-  }
-
-  std::unique_ptr<Source> stream_;
-  std::uint64_t skip_;
-  std::uint64_t left_;
-};
+constexpr std::string_view kShortage = "the layer ends before the file does";
 
 /// A sparse file: what the reader of tars makes of the entry whose content is at `place`.
 class SparseFile final : public Source {
@@ -88,16 +60,17 @@ std::unique_ptr<Source> LayerContent::open_unverified(const LayerFiles& layer,
   bool plain = false;
   if (row.sparse) return std::make_unique<SparseFile>(open_tar(nullptr, plain), row.place);
   if (layer.plain) return open_range(reader_, served_, row.place, row.size);
-  if (!layer.seek) return std::make_unique<Part>(open_tar(nullptr, plain), row.place, row.size);
+  if (!layer.seek)
+    return std::make_unique<PartSource>(open_tar(nullptr, plain), row.place, row.size, kShortage);
   const std::uint64_t end = std::min(
       layer.seek->compressed_end(row.place + row.size).value_or(served_.size), served_.size);
-  return std::make_unique<Part>(layer.seek->open(
-                                    [&](std::uint64_t offset) {
-                                      return open_range(reader_, served_, offset,
-                                                        end - std::min(end, offset));
-                                    },
-                                    row.place),
-                                0, row.size);
+  return std::make_unique<PartSource>(layer.seek->open(
+                                          [&](std::uint64_t offset) {
+                                            return open_range(reader_, served_, offset,
+                                                              end - std::min(end, offset));
+                                          },
+                                          row.place),
+                                      0, row.size, kShortage);
 }
 
 std::unique_ptr<Source> LayerContent::open(const LayerFiles& layer, const FileRow& row,

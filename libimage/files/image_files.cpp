@@ -13,6 +13,7 @@
 #include "libimage/io/path.h"
 #include "libimage/io/pipe.h"
 #include "libimage/layer/apply_layer.h"
+#include "libimage/layer/whiteout.h"
 #include "libimage/oci/media_type.h"
 #include "libimage/seekable/seekable.h"
 
@@ -233,7 +234,7 @@ const MergedFiles& ImageFiles::alone(std::size_t number) {
     layer.alone_rows.rows = layer.files->rows;
     for (FileRow& row : layer.alone_rows.rows) {
       if (row.kind == FileKind::opaque) {
-        row.path = state_->pool.paths.child(row.path, ".wh..wh..opq");
+        row.path = state_->pool.paths.child(row.path, std::string(kOpaqueName));
         row.kind = FileKind::character;
       } else if (row.kind == FileKind::whiteout) {
         row.kind = FileKind::character;

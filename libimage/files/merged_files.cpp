@@ -20,6 +20,13 @@ std::vector<std::string> names_of(std::string_view path) {
   return names;
 }
 
+/// Goes on at a link in directory `here`: the names of its target come before those still to walk.
+void follow(std::string_view target, PathId& here, std::vector<std::string>& names) {
+  if (target.starts_with('/')) here = kRoot;
+  const std::vector<std::string> more = names_of(target);
+  names.insert(names.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 MergedFiles::MergedFiles(FilePool& pool, Below below) : pool_(pool), below_(below) {
@@ -190,10 +197,7 @@ PathId MergedFiles::make_directories(PathId literal) {
       here = child;
     } else if (row->kind == FileKind::symlink) {
       if (++links > kMaxLinks) throw Error(Errc::invalid_content, "too many links on the way");
-      const std::string_view target = pool_.text(row->link);
-      if (target.starts_with('/')) here = kRoot;
-      const std::vector<std::string> more = names_of(target);
-      names.insert(names.end(), more.begin(), more.end());
+      follow(pool_.text(row->link), here, names);
     } else {
       throw Error(Errc::invalid_content,
                   cat(quoted(pool_.paths.path(child)), " is not a directory"));
@@ -221,10 +225,7 @@ MergedFiles::Walked MergedFiles::resolve(std::string_view path, Last last) const
       if (++links > kMaxLinks) {
         throw Error(Errc::invalid_content, cat(quoted(path), ": too many links on the way"));
       }
-      const std::string_view target = pool_.text(row->link);
-      if (target.starts_with('/')) here = kRoot;
-      const std::vector<std::string> more = names_of(target);
-      names.insert(names.end(), more.begin(), more.end());
+      follow(pool_.text(row->link), here, names);
     } else {
       here = child;
     }

@@ -7,18 +7,10 @@
 #include "libimage/files/layer_files.h"
 #include "libimage/io/path.h"
 #include "libimage/layer/apply_layer.h"
+#include "libimage/layer/whiteout.h"
 
 namespace lade::files {
 namespace {
-
-constexpr std::string_view kWhiteoutPrefix = ".wh.";
-constexpr std::string_view kOpaqueName = ".wh..wh..opq";
-
-/// AUFS's own notes in old layers, with all below.
-bool is_aufs_metadata(std::string_view path) {
-  const std::string_view first = path.substr(0, path.find('/'));
-  return first == ".wh..wh.aufs" || first == ".wh..wh.orph" || first == ".wh..wh.plnk";
-}
 
 /// Makes rows of a layer's entries, whoever lists them.
 class RowMaker {

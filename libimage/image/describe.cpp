@@ -1,32 +1,23 @@
 #include "libimage/image/describe.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <limits>
 #include <map>
 #include <set>
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/image/node.h"
 #include "libimage/image/select.h"
-#include "libimage/name/platform.h"
+#include "libimage/name/tag_filter.h"
 #include "libimage/task/run_graph.h"
 
 namespace lade::image {
 namespace {
 
-constexpr const char* kReferenceType = "vnd.docker.reference.type";
 constexpr const char* kReferenceDigest = "vnd.docker.reference.digest";
-constexpr const char* kPredicateType = "in-toto.io/predicate-type";
-
-std::uint64_t add_saturating(std::uint64_t a, std::uint64_t b) noexcept {
-  return a > std::numeric_limits<std::uint64_t>::max() - b
-             ? std::numeric_limits<std::uint64_t>::max()
-             : a + b;
-}
 
 /// True for failures that belong to the content, so that the rest can still be described.
 bool is_problem_of_content(Errc code) {
@@ -53,102 +44,6 @@ void noting_problem(Node& node, Body&& body) {
   }
 }
 
-std::string platform_text(const oci::Platform& platform) {
-  if (platform.os.empty() || platform.architecture.empty()) return {};
-  if (platform.os == "unknown" && platform.architecture == "unknown") return {};
-  return oci::to_string(normalised(platform));
-}
-
-std::string packing_of(const oci::Descriptor& layer) {
-  if (!layer.annotation("containerd.io/snapshot/stargz/toc.digest").empty()) return "estargz";
-  for (const char* key : {"io.github.containers.zstd-chunked.manifest-checksum",
-                          "io.containers.zstd-chunked.manifest-checksum"}) {
-    if (!layer.annotation(key).empty()) return "zstd:chunked";
-  }
-  return {};
-}
-
-std::optional<std::uint64_t> unpacked_size(const oci::Descriptor& layer) {
-  if (oci::layer_codec(layer.media_type) == "identity") return layer.size;
-  return parse_decimal(layer.annotation("io.containers.estargz.uncompressed-size"));
-}
-
-/// Gives each layer the history entry that made it, if the numbers agree.
-void match_history(Node& node) {
-  if (!node.config) return;
-  const auto makes_layer = [](const oci::HistoryEntry& entry) { return !entry.empty_layer; };
-  const auto& history = node.config->history;
-  const auto count = std::count_if(history.begin(), history.end(), makes_layer);
-  if (static_cast<std::size_t>(count) != node.layers.size()) return;
-  auto layer = node.layers.begin();
-  for (const oci::HistoryEntry& entry : history) {
-    if (!makes_layer(entry)) continue;
-    layer->created_by = entry.created_by;
-    layer->created = entry.created;
-    ++layer;
-  }
-}
-
-void take_manifest(Node& node, const oci::Manifest& manifest) {
-  const bool attestation =
-      node.descriptor.annotation(kReferenceType) == "attestation-manifest" ||
-      (node.descriptor.platform && node.descriptor.platform->os == "unknown" &&
-       std::any_of(manifest.layers.begin(), manifest.layers.end(),
-                   [](const auto& layer) { return !layer.annotation(kPredicateType).empty(); }));
-  node.kind = attestation                                        ? Node::Kind::attestation
-              : oci::is_image_config(manifest.config.media_type) ? Node::Kind::image
-                                                                 : Node::Kind::artifact;
-  node.artifact_type = manifest.artifact_type;
-  if (node.kind == Node::Kind::artifact && node.artifact_type.empty()) {
-    node.artifact_type = manifest.config.media_type;  // image-spec manifest.md, "artifactType"
-  }
-  if (manifest.subject) node.subject = manifest.subject->digest;
-  node.annotations = manifest.annotations.value_or(oci::Annotations());
-  node.base = base_of(node.annotations);
-  if (!node.base && node.descriptor.annotations) node.base = base_of(*node.descriptor.annotations);
-  node.config_blob = manifest.config;
-  for (const oci::Descriptor& layer : manifest.layers) {
-    node.layers.push_back({.descriptor = layer,
-                           .codec = std::string(oci::layer_codec(layer.media_type)),
-                           .packing = packing_of(layer),
-                           .unpacked = unpacked_size(layer)});
-    if (std::string predicate = layer.annotation(kPredicateType); !predicate.empty()) {
-      node.predicates.push_back(std::move(predicate));
-    }
-  }
-}
-
-/// What a descriptor says of its document, should that not be readable.
-Node::Kind kind_by_descriptor(const oci::Descriptor& descriptor) {
-  if (oci::is_index(descriptor.media_type)) return Node::Kind::index;
-  if (!oci::is_manifest(descriptor.media_type)) return Node::Kind::other;
-  return descriptor.annotation(kReferenceType) == "attestation-manifest" ? Node::Kind::attestation
-                                                                         : Node::Kind::image;
-}
-
-void take_index(Node& node, const oci::Index& index) {
-  node.kind = Node::Kind::index;
-  node.artifact_type = index.artifact_type;
-  if (index.subject) node.subject = index.subject->digest;
-  node.annotations = index.annotations.value_or(oci::Annotations());
-  for (const oci::Descriptor& entry : index.manifests) {
-    node.children.push_back({.kind = kind_by_descriptor(entry), .descriptor = entry});
-    if (entry.platform) node.children.back().platform = platform_text(*entry.platform);
-  }
-}
-
-constexpr std::array<std::string_view, 3> kCosignSuffixes = {".sig", ".att", ".sbom"};
-
-/// "sha256-HEX.sig" and its siblings; none for an algorithm whose name makes no tag.
-std::vector<std::string> cosign_tags(const Digest& subject) {
-  std::vector<std::string> out;
-  for (const std::string_view suffix : kCosignSuffixes) {
-    std::string tag = cat(subject.algorithm(), "-", subject.encoded(), suffix);
-    if (is_tag(tag)) out.push_back(std::move(tag));
-  }
-  return out;
-}
-
 /// Lists of tags and of referrers are extras: a registry that gives none still has images.
 template <typename Ask>
 auto if_answered(const Ask& ask) -> decltype(ask()) {
@@ -167,11 +62,6 @@ Node referrer_node(const oci::Descriptor& descriptor, std::string tag = {}) {
           .artifact_type = descriptor.artifact_type,
           .annotations = descriptor.annotations.value_or(oci::Annotations()),
           .tag = std::move(tag)};
-}
-
-/// Only what comes from a registry is waited for.
-unsigned jobs_of(const Reader& reader, const DescribeOptions& options) {
-  return reader.origin() ? options.jobs : 1;
 }
 
 class Describer {
@@ -465,30 +355,6 @@ void fold_attestations(Node& index) {
   index.children = std::move(kept);
 }
 
-template <typename Visit>
-void visit_nodes(Node& node, const Visit& visit) {
-  visit(node);
-  for (Node& child : node.children) visit_nodes(child, visit);
-  for (Node& attestation : node.attestations) visit_nodes(attestation, visit);
-}
-
-/// The images whose manifests could be read.
-std::vector<Node*> images_of(Node& root) {
-  std::vector<Node*> out;
-  visit_nodes(root, [&](Node& node) {
-    if (node.kind == Node::Kind::image && node.config_blob) out.push_back(&node);
-  });
-  return out;
-}
-
-void add_referrers(Node& node, std::vector<Node*>& out) {
-  if (!node.referrers) return;
-  for (Node& referrer : *node.referrers) {
-    out.push_back(&referrer);
-    add_referrers(referrer, out);
-  }
-}
-
 /// The base that the image's provenance tells, where no annotation does.
 void take_base(Node& image) {
   if (image.base) return;
@@ -525,47 +391,6 @@ Totals totals_of(Node& root, const std::vector<Node*>& images) {
 
 }  // namespace
 
-std::uint64_t Node::layer_bytes() const noexcept {
-  std::uint64_t sum = 0;
-  for (const LayerLine& layer : layers) sum = add_saturating(sum, layer.descriptor.size);
-  return sum;
-}
-
-std::optional<std::uint64_t> Node::unpacked_bytes() const noexcept {
-  std::uint64_t sum = 0;
-  for (const LayerLine& layer : layers) {
-    if (!layer.unpacked) return std::nullopt;
-    sum = add_saturating(sum, *layer.unpacked);
-  }
-  return sum;
-}
-
-std::string_view role_of(const Node& node) noexcept {
-  const auto holds = [](std::string_view text, std::string_view word) {
-    return text.find(word) != std::string_view::npos;
-  };
-  if (node.tag.ends_with(".sig") || holds(node.artifact_type, "cosign.artifact.sig") ||
-      holds(node.artifact_type, "cncf.notary.signature")) {
-    return "signature";
-  }
-  if (node.tag.ends_with(".sbom")) return "sbom";
-  std::string_view role;
-  const auto look = [&](std::string_view type) {
-    const Statement::Kind kind = statement_kind(type);
-    if (kind == Statement::Kind::provenance) role = "provenance";
-    if (kind == Statement::Kind::sbom && role.empty()) role = "sbom";
-  };
-  look(node.artifact_type);
-  for (const std::string& predicate : node.predicates) look(predicate);
-  for (const Statement& statement : node.statements) look(statement.predicate_type);
-  if (!role.empty()) return role;
-  return node.kind == Node::Kind::attestation || node.tag.ends_with(".att") ||
-                 holds(node.artifact_type, "in-toto") ||
-                 holds(node.artifact_type, "sigstore.bundle")
-             ? "attestation"
-             : "";
-}
-
 Description describe(Reader& reader, const oci::Descriptor& root, const DescribeOptions& options) {
   Describer describer(reader, options);
   Description out{.root = describer.read_tree(root), .totals = {}};
@@ -587,83 +412,6 @@ Description describe(Reader& reader, const oci::Descriptor& root, const Describe
   for (Node* image : images) take_base(*image);
   out.totals = totals_of(out.root, images);
   return out;
-}
-
-void drop_provenance(Description& description) {
-  visit_nodes(description.root, [](Node& node) {
-    std::vector<Node*> attached = {&node};
-    add_referrers(node, attached);
-    for (Node* one : attached) {
-      std::erase_if(one->statements, [](const Statement& statement) {
-        return statement.kind == Statement::Kind::provenance;
-      });
-    }
-  });
-}
-
-void find_tags(Description& description, Reader& reader, const DescribeOptions& options) {
-  std::optional<std::vector<std::string>> names = reader.tags();
-  if (!names) throw Error(Errc::unsupported, "images of this transport have no tags");
-  if (names->size() > kMaxTagsAsked) {
-    description.tags_left_out = names->size() - kMaxTagsAsked;
-    names->resize(kMaxTagsAsked);
-  }
-  std::vector<char> same(names->size(), 0);
-  parallel_for(
-      names->size(), jobs_of(reader, options),
-      [&](std::size_t i) {
-        const auto found = reader.resolve(Tag{(*names)[i]});
-        same[i] = found && found->digest == description.root.descriptor.digest ? 1 : 0;
-      },
-      options.stop);
-  description.tags.emplace();
-  for (std::size_t i = 0; i < names->size(); ++i) {
-    if (same[i] != 0) description.tags->push_back(std::move((*names)[i]));
-  }
-  std::sort(description.tags->begin(), description.tags->end());
-}
-
-void check_bases(Description& description, const OpenBase& open, const DescribeOptions& options) {
-  std::map<std::string, std::vector<Node*>> by_name;
-  for (Node* image : images_of(description.root)) {
-    if (!image->base) continue;
-    if (image->base->name.empty()) {
-      image->base->state = BaseImage::State::unknown;
-      image->base->problem = "only its digest is known";
-      continue;
-    }
-    by_name[image->base->name].push_back(image);
-  }
-  std::vector<const std::pair<const std::string, std::vector<Node*>>*> names;
-  for (const auto& one : by_name) names.push_back(&one);
-  const auto failed = [](BaseImage& base, const Error& e) {
-    base.state = BaseImage::State::unknown;
-    base.problem = e.what();
-  };
-  parallel_for(
-      names.size(), options.jobs,
-      [&](std::size_t i) {
-        const auto& [name, images] = *names[i];
-        try {
-          const OpenedBase now = open(name);
-          for (Node* image : images) {
-            try {
-              std::vector<oci::Descriptor> layers;
-              for (const LayerLine& layer : image->layers) layers.push_back(layer.descriptor);
-              const oci::Platform platform = image->descriptor.platform
-                                                 ? *image->descriptor.platform
-                                             : image->config ? image->config->platform()
-                                                             : oci::Platform();
-              check_base(*image->base, now, platform, layers);
-            } catch (const Error& e) {
-              failed(*image->base, e);
-            }
-          }
-        } catch (const Error& e) {
-          for (Node* image : images) failed(*image->base, e);
-        }
-      },
-      options.stop);
 }
 
 }  // namespace lade::image

@@ -104,16 +104,4 @@ std::string shown(std::string_view text) {
   return printable(trimmed(line));
 }
 
-std::string padded_left(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-std::string padded_right(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
-}
-
-std::string counted(std::size_t count, std::string_view one) {
-  return cat(count, " ", one, count == 1 ? "" : "s");
-}
-
 }  // namespace lade::image

@@ -40,10 +40,4 @@ std::size_t code_points(std::string_view text);
 /// The first `count` characters of `text`.
 std::string_view first_characters(std::string_view text, std::size_t count);
 
-std::string padded_left(const std::string& text, std::size_t width);
-std::string padded_right(std::string text, std::size_t width);
-
-/// "1 layer", "2 layers"
-std::string counted(std::size_t count, std::string_view one);
-
 }  // namespace lade::image

@@ -324,6 +324,11 @@ std::string read_file(const std::string& path, std::uint64_t limit) {
   return read_regular(std::move(fd), path, limit);
 }
 
+bool path_exists(const std::string& path) noexcept {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
 std::string proc_path(int fd) { return cat("/proc/self/fd/", fd); }
 
 std::string random_name(std::size_t count) {

@@ -86,6 +86,9 @@ std::string read_file_at(const DirFd& dir, const std::string& path, std::uint64_
 /// The whole content of the file that the user named, at most `limit` bytes.
 std::string read_file(const std::string& path, std::uint64_t limit);
 
+/// True if there is something at `path`, links followed; false also where it cannot be looked at.
+bool path_exists(const std::string& path) noexcept;
+
 /// The path of `fd` in /proc/self/fd, for calls that take only a path.
 std::string proc_path(int fd);
 

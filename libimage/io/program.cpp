@@ -21,16 +21,6 @@ namespace {
 
 constexpr std::size_t kMaxErr = std::size_t{64} * 1024;
 
-struct PipeEnds {
-  UniqueFd read, write;
-};
-
-PipeEnds make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("make a pipe");
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
 /// A file without a name that holds the program's input: no pipe to fill while it runs.
 UniqueFd input_file(const std::string& text) {
   if (text.empty()) {

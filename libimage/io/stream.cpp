@@ -55,6 +55,24 @@ std::size_t StringSource::read(std::span<std::byte> out) {
   return count;
 }
 
+std::size_t PartSource::read(std::span<std::byte> out) {
+  if (skip_ != 0) {
+    std::vector<std::byte> buffer(kChunkBytes);
+    while (skip_ != 0) skip_ -= some(buffer, skip_);
+  }
+  if (left_ == 0) return 0;
+  const std::size_t got = some(out, left_);
+  left_ -= got;
+  return got;
+}
+
+std::size_t PartSource::some(std::span<std::byte> out, std::uint64_t most) {
+  const std::size_t got =
+      source_->read(out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), most))));
+  if (got == 0) throw Error(Errc::invalid_content, std::string(shortage_));
+  return got;
+}
+
 std::size_t FdSource::read(std::span<std::byte> out) {
   for (;;) {
     const ssize_t got = ::read(fd_.get(), out.data(), out.size());

@@ -58,6 +58,24 @@ class StringSource final : public Source {
   std::string_view rest_;
 };
 
+/// `size` bytes of `source` (owned) behind the first `skipped`; what follows them is not looked at.
+/// Error{invalid_content} that is `shortage` if it ends before.
+class PartSource final : public Source {
+ public:
+  PartSource(std::unique_ptr<Source> source, std::uint64_t skipped, std::uint64_t size,
+             std::string_view shortage)
+      : source_(std::move(source)), skip_(skipped), left_(size), shortage_(shortage) {}
+  std::size_t read(std::span<std::byte> out) override;
+
+ private:
+  std::size_t some(std::span<std::byte> out, std::uint64_t most);
+
+  std::unique_ptr<Source> source_;
+  std::uint64_t skip_;
+  std::uint64_t left_;
+  std::string_view shortage_;
+};
+
 /// Collects into a string.
 class StringSink final : public Sink {
  public:

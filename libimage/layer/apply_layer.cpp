@@ -14,12 +14,10 @@
 #include "libimage/io/pipe.h"
 #include "libimage/layer/entry_maker.h"
 #include "libimage/layer/tree_cursor.h"
+#include "libimage/layer/whiteout.h"
 
 namespace lade {
 namespace {
-
-constexpr std::string_view kWhiteoutPrefix = ".wh.";
-constexpr std::string_view kOpaqueName = ".wh..wh..opq";
 
 /// A clean path cut before its last component.
 struct SplitPath {
@@ -31,14 +29,6 @@ SplitPath split_last(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return {"", path};
   return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
-/// What AUFS kept for itself at the root of layers that Docker made on it, with all below.
-bool is_aufs_metadata(std::string_view path) {
-  const std::string_view first = path.substr(0, path.find('/'));
-  constexpr std::array<std::string_view, 3> kNames = {".wh..wh.aufs", ".wh..wh.orph",
-                                                      ".wh..wh.plnk"};
-  return std::find(kNames.begin(), kNames.end(), first) != kNames.end();
 }
 
 void check_parent_names(std::string_view parent) {

@@ -9,6 +9,7 @@
 
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
+#include "libimage/name/reference.h"
 
 namespace lade {
 namespace {
@@ -64,6 +65,16 @@ bool is_digest_tag(std::string_view tag) noexcept {
     return rest.size() == kHexDigits || rest[kHexDigits] == '.';
   }
   return false;
+}
+
+std::vector<std::string> cosign_tags(const Digest& subject) {
+  constexpr std::array<std::string_view, 3> kSuffixes = {".sig", ".att", ".sbom"};
+  std::vector<std::string> out;
+  for (const std::string_view suffix : kSuffixes) {
+    std::string tag = cat(subject.algorithm(), "-", subject.encoded(), suffix);
+    if (is_tag(tag)) out.push_back(std::move(tag));
+  }
+  return out;
 }
 
 bool TagFilter::keeps(std::string_view tag) const {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libimage/digest/digest.h"
 #include "libimage/name/semver.h"
 
 namespace lade {
@@ -42,6 +43,10 @@ struct TagFilter {
 /// True for the tags that stand for something about a digest: "sha256-<64 hex>" (distribution-spec
 /// v1.1.1, "Referrers Tag Schema"), also with cosign's ".sig", ".att" and ".sbom" behind it.
 bool is_digest_tag(std::string_view tag) noexcept;
+
+/// "sha256-HEX.sig" and its siblings, where cosign keeps what is about `subject`; none for an
+/// algorithm whose name makes no tag.
+std::vector<std::string> cosign_tags(const Digest& subject);
 
 /// Before: by bytes, or by version: what is no version first, by bytes; then versions by
 /// precedence, equal ones by bytes.

@@ -20,23 +20,6 @@ Digest read_digest(json::ObjectReader& object) {
   return *std::move(digest);
 }
 
-/// True for a scheme, a colon and characters that RFC 3986 allows.
-bool is_uri(std::string_view text) {
-  const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const auto alpha = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  const std::string_view scheme = text.substr(0, colon);
-  return alpha(scheme[0]) &&
-         std::all_of(
-             scheme.begin(), scheme.end(),
-             [&](char c) { return alpha(c) || digit(c) || c == '+' || c == '-' || c == '.'; }) &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return alpha(c) || digit(c) ||
-                  std::string_view("-._~:/?#[]@!$&'()*+,;=%").find(c) != std::string_view::npos;
-         });
-}
-
 std::vector<std::string> read_urls(json::ObjectReader& object) {
   std::vector<std::string> urls = object.strings("urls");
   for (std::size_t i = 0; i < urls.size(); ++i) {
@@ -104,6 +87,22 @@ std::string write_platform(const Platform& platform) {
 }
 
 }  // namespace
+
+bool is_uri(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const auto alpha = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const std::string_view scheme = text.substr(0, colon);
+  return alpha(scheme[0]) &&
+         std::all_of(
+             scheme.begin(), scheme.end(),
+             [&](char c) { return alpha(c) || digit(c) || c == '+' || c == '-' || c == '.'; }) &&
+         std::all_of(text.begin(), text.end(), [&](char c) {
+           return alpha(c) || digit(c) ||
+                  std::string_view("-._~:/?#[]@!$&'()*+,;=%").find(c) != std::string_view::npos;
+         });
+}
 
 std::string to_string(const Platform& platform) {
   const auto or_unknown = [](const std::string& text) -> std::string_view {

@@ -31,6 +31,9 @@ struct Platform {
 /// "os/architecture[/variant]", with ":os.version" after it where there is one.
 std::string to_string(const Platform& platform);
 
+/// True for a scheme, a colon and characters that RFC 3986 allows.
+bool is_uri(std::string_view text);
+
 /// The only way one object points at another (image-spec v1.1.1, descriptor.md).
 struct Descriptor {
   MediaType media_type = {};

@@ -41,10 +41,8 @@ struct OutputPipe {
 };
 
 OutputPipe make_output_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("create pipe");
-  OutputPipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-  return {above_streams(std::move(pipe.ours)), above_streams(std::move(pipe.theirs))};
+  PipeEnds pipe = make_pipe();
+  return {above_streams(std::move(pipe.read)), above_streams(std::move(pipe.write))};
 }
 
 /// Making a filter takes milliseconds, and most steps of a build share one.

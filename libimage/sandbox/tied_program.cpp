@@ -78,13 +78,11 @@ TiedProgram TiedProgram::start(const std::vector<std::string>& args, int output)
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("create pipe");
-  const UniqueFd read_end(ends[0]);
+  PipeEnds ends = make_pipe();
   TiedProgram out;
-  out.tie_ = UniqueFd(ends[1]);
+  out.tie_ = std::move(ends.write);
   // Above what watch() gives numbers to.
-  const UniqueFd tie(::fcntl(read_end.get(), F_DUPFD_CLOEXEC, 10));
+  const UniqueFd tie(::fcntl(ends.read.get(), F_DUPFD_CLOEXEC, 10));
   const UniqueFd taken(::fcntl(output, F_DUPFD_CLOEXEC, 10));
   if (!tie || !taken) throw_errno("duplicate descriptor");
   const Plan plan{words.front().c_str(), pointers.data(), taken.get(), tie.get()};

@@ -25,41 +25,6 @@ class Zeros final : public Source {
   std::uint64_t left_;
 };
 
-/// `size` bytes of what `stored` (owned) decompresses to, behind the first `skipped`; what follows
-/// them is not looked at.
-class Piece final : public Source {
- public:
-  Piece(std::unique_ptr<Source> stored, std::string_view codec, std::uint64_t skipped,
-        std::uint64_t size)
-      : stored_(std::move(stored)),
-        content_(codec_named(codec).decompress_from(*stored_, {})),
-        skip_(skipped),
-        left_(size) {}
-
-  std::size_t read(std::span<std::byte> out) override {
-    while (skip_ != 0) skip_ -= some(out, skip_);
-    if (left_ == 0) return 0;
-    const std::size_t got = some(out, left_);
-    left_ -= got;
-    return got;
-  }
-
- private:
-  std::size_t some(std::span<std::byte> out, std::uint64_t most) {
-    const std::size_t got = content_->read(
-        out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), most))));
-    if (got == 0) {
-      throw Error(Errc::invalid_content, "chunk: the stored bytes hold less than the table says");
-    }
-    return got;
-  }
-
-  std::unique_ptr<Source> stored_;
-  std::unique_ptr<Source> content_;
-  std::uint64_t skip_;
-  std::uint64_t left_;
-};
-
 class ChunkedFile final : public Source {
  public:
   ChunkedFile(TableFormat format, const TableEntry& entry, const ReadRange& read)
@@ -93,8 +58,10 @@ std::unique_ptr<Source> open_chunk(TableFormat format, const TableChunk& chunk,
     content = std::make_unique<Zeros>(chunk.size);
   } else {
     const bool gzip = format == TableFormat::estargz || format == TableFormat::stargz;
-    content = std::make_unique<Piece>(read(chunk.stored.offset, chunk.stored.size),
-                                      gzip ? "gzip" : "zstd", chunk.inner_offset, chunk.size);
+    content = std::make_unique<PartSource>(
+        decompressed(read(chunk.stored.offset, chunk.stored.size),
+                     codec_named(gzip ? "gzip" : "zstd")),
+        chunk.inner_offset, chunk.size, "chunk: the stored bytes hold less than the table says");
   }
   if (!chunk.digest) return content;
   return std::make_unique<VerifyingSource>(std::move(content), *chunk.digest, chunk.size);

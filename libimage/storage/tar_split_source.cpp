@@ -12,13 +12,13 @@
 #include "libimage/layer/path_set.h"
 #include "libimage/layer/pax.h"
 #include "libimage/layer/tar_header.h"
+#include "libimage/layer/whiteout.h"
 #include "libimage/storage/tar_split_entry.h"
 
 namespace lade {
 namespace {
 
 constexpr std::size_t kSegmentBytes = std::size_t{1} << 20U;
-constexpr std::string_view kWhiteoutPrefix = ".wh.";
 
 PathKey key_of(std::string_view clean) {
   PathKey key;

@@ -28,20 +28,15 @@ void check_socket(const std::string& path) {
   if (!S_ISSOCK(st.st_mode)) throw Error(Errc::invalid_argument, "it is no socket");
 }
 
-bool exists(const std::string& path) {
-  struct stat st {};
-  return ::stat(path.c_str(), &st) == 0;
-}
-
 /// ca.pem, cert.pem and key.pem, as docker's own client has them.
 TlsOptions tls_of(const SessionOptions& options) {
   TlsOptions tls;
   if (options.tls_verify == SessionOptions::TlsVerify::no) tls.verify = TlsOptions::Verify::no;
   if (options.cert_dir.empty()) return tls;
   const auto file = [&](std::string_view name) { return cat(options.cert_dir, "/", name); };
-  if (exists(file("ca.pem"))) tls.ca_pem = read_file(file("ca.pem"), kMaxPemBytes);
-  const bool has_cert = exists(file("cert.pem"));
-  if (has_cert != exists(file("key.pem"))) {
+  if (path_exists(file("ca.pem"))) tls.ca_pem = read_file(file("ca.pem"), kMaxPemBytes);
+  const bool has_cert = path_exists(file("cert.pem"));
+  if (has_cert != path_exists(file("key.pem"))) {
     throw Error(Errc::invalid_content, cat("certificates in ", quoted(options.cert_dir),
                                            ": cert.pem and key.pem belong together"));
   }

@@ -39,19 +39,6 @@ bool is_digest(std::string_view text) {
                      [](char c) { return is_alnum(c) || is_one_of(c, "=_-"); });
 }
 
-/// RFC 3986: a scheme, and no character that must be escaped.
-bool is_uri(std::string_view text) {
-  const std::size_t colon = text.find(':');
-  if (colon == 0 || colon == std::string_view::npos) return false;
-  const bool letter = is_alnum(text.front()) && !(text.front() >= '0' && text.front() <= '9');
-  const std::string_view scheme = text.substr(0, colon);
-  return letter &&
-         std::all_of(scheme.begin(), scheme.end(),
-                     [](char c) { return is_alnum(c) || is_one_of(c, "+-."); }) &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alnum(c) || is_one_of(c, "-._~:/?#[]@!$&'()*+,;=%"); });
-}
-
 /// The size, if it is one.
 std::optional<std::uint64_t> check_size(Object& in, const std::string& path, const Notes& notes) {
   Value* value = member(in, "size");
@@ -71,7 +58,7 @@ void check_urls(Object& in, const std::string& path, const Notes& notes) {
   Array* list = value == nullptr ? nullptr : value->as<Array>();
   for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
     const auto* text = (*list)[i].as<std::string>();
-    if (text != nullptr && !is_uri(*text)) {
+    if (text != nullptr && !oci::is_uri(*text)) {
       notes.add("descriptor-url-syntax", item(below(path, "urls"), i),
                 cat(quoted(*text), " is no absolute URI"));
     }

@@ -9,12 +9,11 @@
 #include "libimage/compress/codec.h"
 #include "libimage/digest/hasher.h"
 #include "libimage/layer/apply_layer.h"
+#include "libimage/layer/whiteout.h"
 
 namespace lade::validate {
 namespace {
 
-constexpr std::string_view kWhiteout = ".wh.";
-constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr std::size_t kMagicBytes = 6;
 constexpr std::size_t kMaxWhiteouts = 100'000;  // remembered for comparison with lower layers
 
@@ -91,7 +90,7 @@ class EntryChecker {
     const std::size_t slash = path->rfind('/');
     const std::string name = slash == std::string::npos ? *path : path->substr(slash + 1);
     const std::string parent = slash == std::string::npos ? std::string() : path->substr(0, slash);
-    if (name.starts_with(kWhiteout)) {
+    if (name.starts_with(kWhiteoutPrefix)) {
       check_whiteout(parent, name, *path, facts);
       return;
     }
@@ -128,10 +127,10 @@ class EntryChecker {
   void check_whiteout(const std::string& parent, const std::string& name, const std::string& path,
                       const TarHeaderFacts& facts) {
     if (facts.size > 0) add("whiteout-content", path, cat("has ", facts.size, " bytes"));
-    const bool opaque = name == kOpaque;
-    const std::string hidden = name.substr(kWhiteout.size());
-    if (!opaque &&
-        (hidden.empty() || hidden == "." || hidden == ".." || hidden.starts_with(kWhiteout))) {
+    const bool opaque = name == kOpaqueName;
+    const std::string hidden = name.substr(kWhiteoutPrefix.size());
+    if (!opaque && (hidden.empty() || hidden == "." || hidden == ".." ||
+                    hidden.starts_with(kWhiteoutPrefix))) {
       add("whiteout-name", path, "hides nothing that has a name");
       return;
     }

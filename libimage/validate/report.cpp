@@ -7,10 +7,6 @@
 namespace lade::validate {
 namespace {
 
-std::string counted(std::size_t count, std::string_view one) {
-  return cat(count, " ", one, count == 1 ? "" : "s");
-}
-
 /// "sha256:abc...: layers[2].size", as much of it as there is.
 std::string where(const Finding& finding) {
   return cat(finding.place, finding.path.empty() ? "" : ": ", finding.path);

@@ -27,7 +27,11 @@ std::unique_ptr<sandbox::StepRunner> debug_shell_runner(build::ShellState state,
       runner, store,
       build::DebugShellOptions{
           .state = state,
-          .with_terminal = with_relayed_console,
+          // Standard output is for data.
+          .with_terminal =
+              [](const std::function<void(int)>& run) {
+                with_relayed_console(STDERR_FILENO, Keys::passed_on, run);
+              },
           .term = environment.variable("TERM"),
           .say = [](std::string_view text) { print_error(cat("lade: ", text, "\n")); }});
 }

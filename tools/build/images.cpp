@@ -49,11 +49,6 @@ Row row_of(LayoutStore& images, const oci::Descriptor& entry) {
   return row;
 }
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
-}
-
 std::string brief(const std::string& digest) {
   const std::size_t colon = digest.find(':');
   return colon == std::string::npos ? digest : digest.substr(colon + 1, 12);
@@ -67,14 +62,14 @@ void print_table(const std::vector<Row>& rows) {
     platform_width = std::max(platform_width, row.platform.size());
   }
   std::string out =
-      cat(padded("NAME", width), "  ", padded("IMAGE ID", 12), "  ",
-          padded("PLATFORM", platform_width), "  ", padded("CREATED", 20), "  SIZE\n");
+      cat(padded_right("NAME", width), "  ", padded_right("IMAGE ID", 12), "  ",
+          padded_right("PLATFORM", platform_width), "  ", padded_right("CREATED", 20), "  SIZE\n");
   for (const Row& row : rows) {
-    out +=
-        cat(padded(printable(row.name.empty() ? "<none>" : row.name), width), "  ",
-            padded(brief(row.image_id), 12), "  ", padded(printable(row.platform), platform_width),
-            "  ", padded(printable(row.created.substr(0, 20)), 20), "  ",
-            row.image_id.empty() ? std::string() : human_size(row.size), "\n");
+    out += cat(padded_right(printable(row.name.empty() ? "<none>" : row.name), width), "  ",
+               padded_right(brief(row.image_id), 12), "  ",
+               padded_right(printable(row.platform), platform_width), "  ",
+               padded_right(printable(row.created.substr(0, 20)), 20), "  ",
+               row.image_id.empty() ? std::string() : human_size(row.size), "\n");
   }
   print(out);
 }

@@ -86,11 +86,12 @@ void relay_console(const UniqueFd& ours, int shown_on, Keys keys) {
   relay(console, shown_on, keys);
 }
 
-void with_relayed_console(const std::function<void(int console_socket)>& run) {
+void with_relayed_console(int shown_on, Keys keys,
+                          const std::function<void(int console_socket)>& run) {
   ConsoleSockets sockets = make_console_sockets();
   std::thread relaying([&] {
     try {
-      relay_console(sockets.ours, STDERR_FILENO);
+      relay_console(sockets.ours, shown_on, keys);
     } catch (const Error&) {  // no terminal came: run() says why
     }
   });

@@ -23,8 +23,8 @@ enum class Keys { passed_on, kept };
 void relay_console(const UniqueFd& ours, int shown_on = 1, Keys keys = Keys::passed_on);
 
 /// Calls `run` with a socket for StepCall::console_socket, and passes bytes between the terminal
-/// that comes out of it and this process's meanwhile. What is printed there goes to standard error:
-/// standard output is for data.
-void with_relayed_console(const std::function<void(int console_socket)>& run);
+/// that comes out of it and this process's meanwhile, as relay_console() does.
+void with_relayed_console(int shown_on, Keys keys,
+                          const std::function<void(int console_socket)>& run);
 
 }  // namespace lade::tools

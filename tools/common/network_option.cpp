@@ -67,12 +67,6 @@ NetworkChoice asked_helper(NetworkHelper helper, const Environment& environment)
                     "installed");
 }
 
-bool truth(std::string_view option, const std::string& value) {
-  if (value == "true" || value == "1" || value.empty()) return true;
-  if (value == "false" || value == "0") return false;
-  throw UsageError(cat("option --network: ", option, " is true or false, not ", quoted(value)));
-}
-
 /// podman's options of slirp4netns, separated by commas.
 void add_slirp_options(std::string_view words, NetworkChoice& choice) {
   for (const std::string_view word : split(words, ',')) {
@@ -80,9 +74,9 @@ void add_slirp_options(std::string_view words, NetworkChoice& choice) {
     const std::string_view key = word.substr(0, equals);
     const std::string value(equals < word.size() ? word.substr(equals + 1) : "");
     if (key == "allow_host_loopback") {
-      if (truth(key, value)) std::erase(choice.flags, "--disable-host-loopback");
+      if (read_truth("network", key, value)) std::erase(choice.flags, "--disable-host-loopback");
     } else if (key == "enable_ipv6") {
-      if (truth(key, value)) choice.flags.emplace_back("--enable-ipv6");
+      if (read_truth("network", key, value)) choice.flags.emplace_back("--enable-ipv6");
     } else if (key == "mtu") {
       const auto mtu = parse_decimal(value);
       if (!mtu || *mtu < 576 || *mtu > 65'521)

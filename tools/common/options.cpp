@@ -208,4 +208,10 @@ Arguments parse_arguments(const VerbSpec& verb, const std::vector<std::string>& 
   return parsed;
 }
 
+bool read_truth(std::string_view option, std::string_view key, std::string_view value) {
+  if (value.empty() || value == "true" || value == "1") return true;
+  if (value == "false" || value == "0") return false;
+  throw UsageError(cat("option --", option, ": ", key, " is true or false, not ", quoted(value)));
+}
+
 }  // namespace lade::tools

@@ -86,6 +86,10 @@ class UsageError final : public std::exception {
 /// Options before the verb.
 std::span<const OptionSpec> global_options();
 
+/// The value of `key` in a list that is --`option`'s: true where it is left out; UsageError if it
+/// is no truth value.
+bool read_truth(std::string_view option, std::string_view key, std::string_view value);
+
 /// Reads the words after a verb by its table; throws UsageError (unknown options name the nearest
 /// one).
 Arguments parse_arguments(const VerbSpec& verb, const std::vector<std::string>& words);

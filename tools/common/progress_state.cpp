@@ -30,10 +30,6 @@ std::size_t columns_of(std::string_view text) {
   }));
 }
 
-std::string padded(const std::string& text, std::size_t columns) {
-  return cat(std::string(columns - std::min(columns, text.size()), ' '), text);
-}
-
 std::string percent(std::uint64_t done, std::uint64_t total) {
   const auto share = static_cast<double>(done) / static_cast<double>(total);
   const std::string digits = cat(static_cast<unsigned>(std::min(share, 1.0) * 100));
@@ -52,18 +48,18 @@ std::string figures(std::uint64_t done, std::uint64_t total, double rate, std::s
   // Every figure has its place, so that the lines stand in columns.
   std::string text = percent(done, total);
   if (columns >= 72) {
-    text += cat("  ", padded(human_size(done), 8), " / ", padded(human_size(total), 8));
+    text += cat("  ", padded_left(human_size(done), 8), " / ", padded_left(human_size(total), 8));
   }
   if (columns >= 80) {
     const std::size_t size = std::min<std::size_t>(columns / 5 - 4, 40);
     text = cat(bar(done, total, size), " ", text);
   }
-  text += cat("  ", padded(rate_text(rate), 10));
+  text += cat("  ", padded_left(rate_text(rate), 10));
   if (columns >= 50) {
     const bool known = rate >= 1 && done < total;
     const std::string left =
         known ? clock_text(static_cast<double>(total - done) / rate) : std::string();
-    text += cat("  ", padded(left, 5), columns >= 100 ? known ? " left" : "     " : "");
+    text += cat("  ", padded_left(left, 5), columns >= 100 ? known ? " left" : "     " : "");
   }
   return text;
 }

@@ -23,15 +23,9 @@ UniqueFd event_fd() {
   return event;
 }
 
-struct PipeEnds {
-  UniqueFd read;
-  UniqueFd write;  ///< does not block
-};
-
-PipeEnds make_pipe() {
-  std::array<int, 2> fds{};
-  if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw_errno("create pipe");
-  PipeEnds ends{.read = UniqueFd(fds[0]), .write = UniqueFd(fds[1])};
+/// One whose writing end does not block.
+PipeEnds make_client_pipe() {
+  PipeEnds ends = make_pipe();
   if (::fcntl(ends.write.get(), F_SETFL, O_NONBLOCK) != 0) throw_errno("set up pipe");
   return ends;
 }
@@ -168,11 +162,11 @@ ProxyFailure proxy_failure(const std::exception_ptr& error) {
 
 FilledPipe::FilledPipe(std::unique_ptr<Source> source, Report report, const StopEvent& stop)
     : stop_(stop) {
-  PipeEnds data = make_pipe();
+  PipeEnds data = make_client_pipe();
   data_ = std::move(data.write);
   read_ends_.push_back(std::move(data.read));
   if (report == Report::pipe) {
-    PipeEnds failures = make_pipe();
+    PipeEnds failures = make_client_pipe();
     report_ = std::move(failures.write);
     read_ends_.push_back(std::move(failures.read));
   }

@@ -20,17 +20,6 @@ namespace {
 
 constexpr std::size_t kPipeBytes = std::size_t{64} * 1024;
 
-struct PipeEnds {
-  UniqueFd read;
-  UniqueFd write;
-};
-
-PipeEnds make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("create pipe");
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
 UniqueFd make_event() {
   UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) throw_errno("create eventfd");

@@ -111,10 +111,6 @@ struct Destination {
   std::optional<Error> failure = {};
 };
 
-std::string counted(std::uint64_t count, std::string_view what) {
-  return cat(count, " ", what, count == 1 ? "" : "s");
-}
-
 std::string summary(const CopyPlan& plan, const CopyResult& result) {
   std::string text =
       cat("copied ", human_size(result.bytes_moved), " in ", counted(result.blobs_moved, "blob"));

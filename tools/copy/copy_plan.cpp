@@ -22,10 +22,6 @@ std::string_view name_of(Fate fate) {
   return "";
 }
 
-std::string padded(std::string_view text, std::size_t width) {
-  return cat(text, std::string(width > text.size() ? width - text.size() : 0, ' '));
-}
-
 std::string_view kind_of(const PlannedBlob& blob) {
   if (oci::is_layer(blob.source.media_type)) return "layer";
   return oci::is_image_config(blob.source.media_type) ? "config" : "blob";
@@ -33,9 +29,8 @@ std::string_view kind_of(const PlannedBlob& blob) {
 
 std::string line(std::string_view fate, std::uint64_t size, std::string_view what,
                  std::string_view more) {
-  const std::string bytes = human_size(size);
-  const std::string pad(bytes.size() < 9 ? 9 - bytes.size() : 0, ' ');
-  return cat("  ", padded(fate, 11), pad, bytes, "  ", what, more, "\n");
+  return cat("  ", padded_right(fate, 11), padded_left(human_size(size), 9), "  ", what, more,
+             "\n");
 }
 
 std::string blob_line(const CopyForecast::Blob& blob) {

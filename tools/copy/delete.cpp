@@ -7,6 +7,7 @@
 #include "libimage/base/error.h"
 #include "libimage/base/text.h"
 #include "libimage/digest/hasher.h"
+#include "libimage/name/tag_filter.h"
 #include "libimage/oci/layout.h"
 #include "libimage/task/run_graph.h"
 #include "libimage/transports/transports.h"
@@ -201,10 +202,11 @@ class Deletion {
            reader_->referrers(next).value_or(std::vector<oci::Descriptor>())) {
         take(referrer);
       }
-      for (const std::string_view suffix : {".sig", ".att", ".sbom", ""}) {
-        const Tag tag{cat(next.algorithm(), "-", next.encoded(), suffix)};
-        if (!is_tag(tag.value)) continue;
-        if (const auto attached = reader_->resolve(tag)) take(*attached);
+      std::vector<std::string> tags = cosign_tags(next);
+      tags.push_back(cat(next.algorithm(), "-", next.encoded()));
+      for (std::string& tag : tags) {
+        if (!is_tag(tag)) continue;
+        if (const auto attached = reader_->resolve(Tag{std::move(tag)})) take(*attached);
       }
     }
     return found;

@@ -100,9 +100,8 @@ void print_table(const std::vector<image::HistoryLine>& lines, const Arguments& 
   for (const Cells& row : rows) {
     std::string text = row.created_by;
     if (text.size() > command) text = cat(image::first_characters(text, command - 1), "…");
-    std::string line =
-        cat(image::padded_right(row.created, created), "  ", image::padded_left(row.size, size),
-            "  ", image::padded_right(row.layer, layer), "  ", text);
+    std::string line = cat(padded_right(row.created, created), "  ", padded_left(row.size, size),
+                           "  ", padded_right(row.layer, layer), "  ", text);
     if (!row.comment.empty()) {
       const std::size_t shown = image::code_points(text);
       line += cat(std::string(command > shown ? command - shown : 0, ' '), "  ", row.comment);

@@ -116,19 +116,14 @@ struct Result {
   std::vector<std::string> failures = {};
 };
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.insert(0, width - text.size(), ' ');
-  return text;
-}
-
 std::string layers_text(const files::Waste& waste, std::size_t width) {
   std::string out = cat(" layer   content    wasted    stored    wasted     hides  made by\n");
   for (std::size_t i = 0; i < waste.layers.size(); ++i) {
     const files::Waste::Layer& layer = waste.layers[i];
-    std::string line = padded(cat(i + 1), 6);
+    std::string line = padded_left(cat(i + 1), 6);
     for (const std::uint64_t size :
          {layer.content, layer.wasted, layer.stored, layer.wasted_stored, layer.hides}) {
-      line += padded(human_size(size), 10);
+      line += padded_left(human_size(size), 10);
     }
     line += cat("  ", printable(layer.created_by));
     if (line.size() > width) line.resize(width);
@@ -148,7 +143,7 @@ std::string text_of(const Result& result, std::size_t width) {
   if (!waste.files.empty()) {
     out += "\n    wasted  copies  file\n";
     for (const files::Waste::File& file : waste.files) {
-      out += cat(padded(human_size(file.wasted), 10), padded(cat(file.copies), 8), "  /",
+      out += cat(padded_left(human_size(file.wasted), 10), padded_left(cat(file.copies), 8), "  /",
                  printable(file.path), file.remains ? "" : "  (deleted)", "\n");
     }
   }
@@ -156,7 +151,7 @@ std::string text_of(const Result& result, std::size_t width) {
     out += cat("\nThe same content in several layers, ", human_size(waste.duplicated),
                " that one copy each would save:\n");
     for (const files::Waste::Duplicate& duplicate : waste.duplicates) {
-      out += cat(padded(human_size(duplicate.excess()), 10), "  ");
+      out += cat(padded_left(human_size(duplicate.excess()), 10), "  ");
       for (std::size_t i = 0; i < duplicate.paths.size() && i < 4; ++i) {
         out += cat(i == 0 ? "/" : ", /", printable(duplicate.paths[i]));
       }

@@ -331,20 +331,13 @@ sandbox::StepStatus run_container(const RunPlan& plan, const SignalPipe& signals
   FdSink output(STDOUT_FILENO, "standard output");
   sandbox::StepCall call{.output = output, .signals = signals.read_end(), .timeout = plan.timeout};
   if (plan.terminal) {
-    ConsoleSockets sockets = make_console_sockets();
-    call.console_socket = sockets.theirs.get();
-    const std::jthread relay([&ours = sockets.ours, &plan] {
-      try {
-        relay_console(ours, STDOUT_FILENO, plan.interactive ? Keys::passed_on : Keys::kept);
-      } catch (const Error&) {  // the container's terminal is closed with it, which it is told
-      }
-    });
-    // Whoever waits for a terminal that never came is told so.
-    struct Closer {
-      UniqueFd& socket;
-      ~Closer() { socket.reset(); }
-    } closer{sockets.theirs};
-    return root.try_out(std::move(step), runner, call, {});
+    sandbox::StepStatus status;
+    with_relayed_console(STDOUT_FILENO, plan.interactive ? Keys::passed_on : Keys::kept,
+                         [&](int console_socket) {
+                           call.console_socket = console_socket;
+                           status = root.try_out(std::move(step), runner, call, {});
+                         });
+    return status;
   }
   RunStreams streams(plan.interactive ? RunStreams::Input::passed_on : RunStreams::Input::none);
   call.input = streams.input();

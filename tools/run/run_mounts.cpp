@@ -22,12 +22,6 @@ std::string destination_of(std::string_view option, std::string_view path) {
   return cat("/", clean);
 }
 
-bool truth(std::string_view key, std::string_view value) {
-  if (value.empty() || value == "true" || value == "1") return true;
-  if (value == "false" || value == "0") return false;
-  throw UsageError(cat("option --mount: ", key, " is true or false, not ", quoted(value)));
-}
-
 /// One --mount while it is read.
 struct MountWords {
   std::string type = "volume";
@@ -46,9 +40,9 @@ void take_word(MountWords& words, const std::string& key, const std::string& val
   } else if (key == "target" || key == "dst" || key == "destination") {
     words.target = destination_of("mount", value);
   } else if (key == "readonly" || key == "ro") {
-    words.readonly = truth(key, value);
+    words.readonly = read_truth("mount", key, value);
   } else if (key == "rw") {
-    words.readonly = !truth(key, value);
+    words.readonly = !read_truth("mount", key, value);
   } else if (key == "tmpfs-size") {
     words.of_tmpfs.push_back(cat("size=", build::parse_byte_count(value)));
   } else if (key == "tmpfs-mode") {
